@@ -1,0 +1,49 @@
+# Every command a developer needs. Each target installs what it uses, so a fresh clone needs python3.13 and make only.
+.PHONY: run test check format build bench sam-local lock clean
+.DELETE_ON_ERROR:
+
+PORT ?= 3000
+PYTHON := .venv/bin/python
+SAM := .venv-sam/bin/sam
+export SAM_CLI_TELEMETRY := 0
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+run: .venv/ready  ## the whole bundle on this machine: http://127.0.0.1:$PORT
+	@PYTHONPATH=.:layers/minting PORT=$(PORT) exec $(PYTHON) -m local
+
+test: .venv/ready build
+	$(PYTHON) -m pytest -n auto
+
+check: .venv/ready .venv-sam/ready
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	$(PYTHON) -m cfnlint template.yaml
+	$(SAM) validate --lint
+
+format: .venv/ready
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+build: .venv/ready .venv-sam/ready
+	$(SAM) build --cached --parallel
+
+.venv/ready: requirements/dev.txt
+	python3.13 -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.venv-sam/ready: requirements/sam.txt
+	python3.13 -m venv .venv-sam
+	.venv-sam/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+lock: .venv/ready  ## pins with hashes, after a change of a requirements .in file
+	$(PYTHON) -m pip install --quiet uv
+	for file in layers/minting/requirements requirements/dev requirements/sam; do \
+	  $(PYTHON) -m uv pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes --no-header \
+	    --no-emit-index-url --no-emit-find-links $$file.in -o $$file.txt || exit 1; \
+	done
+
+clean:
+	rm -rf .venv .venv-sam .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,222 @@
+"""Odyssey: client credentials, each for a session that takes a slot of the plan. Facts and sources: docs/vendors/odyssey.md."""
+
+from datetime import UTC, datetime, timedelta
+from time import monotonic, sleep
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+
+from minting import (
+    ApiKey,
+    Body,
+    Call,
+    Credential,
+    Facts,
+    Problem,
+    Reply,
+    Settings,
+    Upstream,
+    Vendor,
+    by_status,
+    key_rejected,
+)
+
+POLL_SECONDS = 1.0
+"""How often the vendor's own SDK asks again while no streamer is free."""
+
+RENEW_SECONDS = 60
+"""How long before its end the vendor's own SDK stops using an access token."""
+
+SLOT_RETRY_SECONDS = 5
+"""The vendor names no time after which a slot may be free; the queue moves in seconds."""
+
+
+class OdysseySettings(Settings, frozen=True, kw_only=True):
+    """`ODYSSEY_API_URL`; `ODYSSEY_QUEUE_SECONDS`: how long a request waits for a free streamer before it says `no_capacity`."""
+
+    odyssey_api_url: str = "https://api.odyssey.ml"
+    odyssey_queue_seconds: Annotated[float, msgspec.Meta(ge=0, le=15)] = 5.0
+
+
+type RegionId = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
+type Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
+
+
+class MintRequest(Body, frozen=True):
+    """`region_latencies`: the client's own measurements; ours would rank the regions for this function, not for the client."""
+
+    region_latencies: Annotated[dict[RegionId, Milliseconds], msgspec.Meta(max_length=32)] | None = None
+
+
+class Access(msgspec.Struct, frozen=True):
+    """Answer to call 1. The vendor's Python SDK takes 3600 where `expires_in` is missing."""
+
+    access_token: Annotated[str, msgspec.Meta(min_length=1)]
+    expires_in: int = 3600
+
+
+class Session(msgspec.Struct, frozen=True):
+    """Answer to call 3; from here on a slot is taken. Note the two l's."""
+
+    session_id: Annotated[str, msgspec.Meta(min_length=1)]
+    signalling_url: Annotated[str, msgspec.Meta(min_length=1)]
+    capabilities: Any = None
+
+
+class SessionToken(msgspec.Struct, frozen=True):
+    """Answer to call 4."""
+
+    session_token: Annotated[str, msgspec.Meta(min_length=1)]
+    expires_in: Annotated[int, msgspec.Meta(gt=0)] = 600
+
+
+class NoSlot(Problem):
+    """No streamer is free at this moment; nothing was taken (an assumption: the vendor does not say)."""
+
+
+class StaleAccess(Problem):
+    """The vendor no longer takes an access token that should still be good."""
+
+
+class Limit(NamedTuple):
+    """What one of the vendor's 429 codes means to our caller. Where the operator has to act, trying again does not help."""
+
+    code: str
+    detail: str
+    operators: bool = False
+
+
+LIMITS = {
+    "CONCURRENT_LIMIT_REACHED": Limit("no_capacity", "All sessions of the plan are in use. Try again later."),
+    "MONTHLY_LIMIT_REACHED": Limit("no_capacity", "The plan's hours for this month are used up.", operators=True),
+    "STREAM_DURATION_EXCEEDED": Limit(
+        "vendor_error", "The plan does not allow streams of that length.", operators=True
+    ),
+    "ACCOUNT_SUSPENDED": Limit("vendor_error", "The vendor has suspended this deployment's account.", operators=True),
+    "RATE_LIMITED": Limit("vendor_busy", "The vendor limits our rate. Try again later."),
+}
+
+
+def sign_in_dialect(reply: Reply) -> Problem | None:
+    """Call 1: 422 is a key of the wrong form."""
+    return key_rejected(reply.status) if reply.status == 422 else by_status(reply)
+
+
+def session_dialect(reply: Reply) -> Problem | None:
+    """Calls 3 and 4: 401 is about the access token, 503 is the queue, and 429 is one of a family."""
+    match reply.status:
+        case 401:
+            return StaleAccess("vendor_error", "The vendor refuses the access token that it issued.", vendor_status=401)
+        case 429:
+            return limit_reached(reply)
+        case 503:
+            wait = reply.retry_after() or SLOT_RETRY_SECONDS
+            return NoSlot("no_capacity", "No streamer is free. Try again shortly.", vendor_status=503, retry_after=wait)
+    return by_status(reply)
+
+
+def limit_reached(reply: Reply) -> Problem | None:
+    """The 429 family: wrapped in `detail` or not, its code in `error` or, in the older form, in `code`."""
+    body = reply.json()
+    detail = body.get("detail", body) if isinstance(body, dict) else None
+    match detail:
+        case {"error": str(code)} | {"code": str(code)} if code in LIMITS:
+            limit = LIMITS[code]
+        case _:
+            return by_status(reply)
+    if limit.operators:
+        return Problem(limit.code, limit.detail, vendor_status=429, vendor_code=code, fault="operator", retryable=False)
+    wait = wait_named(detail) or reply.retry_after() or SLOT_RETRY_SECONDS
+    return Problem(limit.code, limit.detail, vendor_status=429, vendor_code=code, retry_after=wait)
+
+
+def wait_named(detail: Any) -> int | None:
+    """The seconds that RATE_LIMITED asks for."""
+    match detail:
+        case {"details": {"retry_after_seconds": int(seconds)}} if seconds > 0:
+            return seconds
+    return None
+
+
+vendor = Vendor("odyssey", OdysseySettings, ApiKey)
+# Call 4 alone may be repeated: each call 3 that the vendor has heard takes another slot.
+api = Upstream(vendor.settings.odyssey_api_url, repeatable=["auth/token", "sessions/token"], dialect=session_dialect)
+
+
+class SignIn:
+    """The access token of call 1, kept in memory while it is good: it takes no slot and costs a round trip."""
+
+    def __init__(self) -> None:
+        self._held: tuple[ApiKey, str, float] | None = None
+
+    def access_token(self, call: Call[ApiKey]) -> str:
+        """A token for the key in use."""
+        held = self._held
+        if held and held[0] == call.key and monotonic() < held[2]:
+            return held[1]
+        body = {"api_key": call.key.api_key}
+        access = api.request("POST", "auth/token", Access, call.deadline, json=body, dialect=sign_in_dialect)
+        self._held = (call.key, access.access_token, monotonic() + access.expires_in - RENEW_SECONDS)
+        return access.access_token
+
+    def forget(self) -> None:
+        """Drops a token that the vendor refuses."""
+        self._held = None
+
+
+sign_in = SignIn()
+
+
+def ask[T](path: str, shape: type[T], body: dict[str, Any], call: Call[ApiKey]) -> T:
+    """One signed-in call; signs in anew, once, where the vendor refuses the access token (an assumption: its SDKs do not)."""
+    try:
+        return ask_once(path, shape, body, call)
+    except StaleAccess:
+        sign_in.forget()
+        return ask_once(path, shape, body, call)
+
+
+def ask_once[T](path: str, shape: type[T], body: dict[str, Any], call: Call[ApiKey]) -> T:
+    """One signed-in call."""
+    headers = {"Authorization": f"Bearer {sign_in.access_token(call)}"}
+    return api.request("POST", path, shape, call.deadline, headers=headers, json=body)
+
+
+def take_slot(request: MintRequest, call: Call[ApiKey]) -> Session:
+    """A new session, waited for as long as the queue may take. Raises NoSlot when it takes longer."""
+    body = {"region_latencies": request.region_latencies} if request.region_latencies else {}
+    give_up = monotonic() + vendor.settings.odyssey_queue_seconds
+    while True:
+        try:
+            return ask("sessions/request", Session, body, call)
+        except NoSlot:
+            if monotonic() + POLL_SECONDS > give_up:
+                raise
+            sleep(POLL_SECONDS)
+
+
+@vendor.mints("POST /v1/odyssey/client-credentials", body=MintRequest, facts=Facts(takes_slot=True))
+def mint(request: MintRequest, call: Call[ApiKey]) -> Credential:
+    """One session and its credentials, as the SDK's loader takes them: `signaling_url` has one l here."""
+    session = take_slot(request, call)
+    asked_at = datetime.now(UTC)
+    token = ask("sessions/token", SessionToken, {"session_id": session.session_id}, call)
+    body = {
+        "session_id": session.session_id,
+        "signaling_url": session.signalling_url,
+        "session_token": token.session_token,
+        "expires_in": token.expires_in,
+    }
+    expires_at = asked_at + timedelta(seconds=token.expires_in)
+    return Credential(body | capabilities(session), token.session_token, expires_at)
+
+
+def capabilities(session: Session) -> dict[str, object]:
+    """The one capability that both SDKs know; nothing where the vendor does not name it."""
+    match session.capabilities:
+        case {"image_to_video": bool(able)}:
+            return {"capabilities": {"image_to_video": able}}
+    return {}
+
+
+handler = vendor.handler

@@ -1,0 +1,85 @@
+"""Trulience: single-use avatar session JWTs. Facts and sources: docs/vendors/trulience.md."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import msgspec
+
+from minting import (
+    AllowList,
+    ApiKey,
+    Body,
+    Call,
+    Credential,
+    Facts,
+    Problem,
+    Reply,
+    Settings,
+    Upstream,
+    Vendor,
+    by_status,
+)
+
+STATUSES = {19: 400, 16: 401, 33: 403, 34: 403, 35: 403, 36: 429, 45: 500}
+"""The vendor's error numbers; it says to go by these. Each means what its status means."""
+
+NOT_THIS_AVATAR = 33
+
+
+class TrulienceSettings(Settings, frozen=True, kw_only=True):
+    """`TRULIENCE_API_URL`; `TRULIENCE_AVATAR_IDS`: the avatars that callers may ask for, `*` for all of the account's."""
+
+    # Assumption: the vendor documents paths only; its own web SDK and independent clients use this host.
+    trulience_api_url: str = "https://trulience.com"
+    trulience_avatar_ids: AllowList = AllowList()
+
+
+class MintRequest(Body, frozen=True):
+    """`avatar_id` is text: its 19 digits do not survive as a JSON number. `expire_at` is a duration in seconds."""
+
+    avatar_id: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
+    expire_at: Annotated[int, msgspec.Meta(ge=60, le=3600)] = 120
+
+
+class Token(msgspec.Struct, frozen=True):
+    """The vendor's answer."""
+
+    jwt: Annotated[str, msgspec.Meta(min_length=1)]
+    expires_in: Annotated[int, msgspec.Meta(gt=0)] | None = None
+
+
+def dialect(reply: Reply) -> Problem | None:
+    """The vendor's error numbers tell apart what its statuses do not."""
+    match reply.json():
+        case {"error": {"code": int(code)}} if code in STATUSES:
+            if code == NOT_THIS_AVATAR:  # the key is good for others: not a reason to stop using it
+                detail = "The vendor does not let this deployment's API key use that avatar."
+                return Problem("vendor_key_rejected", detail, vendor_status=reply.status, vendor_code=code)
+            return by_status(reply, status=STATUSES[code], code=code)
+    return by_status(reply)
+
+
+vendor = Vendor("trulience", TrulienceSettings, ApiKey)
+# A second token does no harm: it takes no slot, and counts against the rate limit only.
+api = Upstream(vendor.settings.trulience_api_url, repeatable=["auth/generate-token"], dialect=dialect)
+
+
+def permit(request: MintRequest) -> None:
+    """Raises `not_allowed` for an avatar that this deployment does not offer."""
+    if request.avatar_id not in vendor.settings.trulience_avatar_ids:
+        raise Problem("not_allowed", "This deployment does not offer that avatar_id (TrulienceAvatarIds).")
+
+
+@vendor.mints("POST /v1/trulience/tokens", body=MintRequest, facts=Facts(single_use=True), permit=permit)
+def mint(request: MintRequest, call: Call[ApiKey]) -> Credential:
+    """One JWT for one session. Its clock runs from now on, not from its first use."""
+    asked_at = datetime.now(UTC)
+    wanted = {"avatar_id": request.avatar_id, "expire_at": request.expire_at}
+    headers = {"x-api-key": call.key.api_key}
+    token = api.request("POST", "auth/generate-token", Token, call.deadline, headers=headers, json=wanted)
+    expires_in = token.expires_in or request.expire_at
+    body: dict[str, object] = {"jwt": token.jwt, "expires_in": expires_in, "avatar_id": request.avatar_id}
+    return Credential(body, token.jwt, asked_at + timedelta(seconds=expires_in))
+
+
+handler = vendor.handler

@@ -1,0 +1,46 @@
+"""What all functions share: the way of a request, its caller, key, calls upstream, problems and record."""
+
+from minting.bodies import Body
+from minting.credentials import Credential, Facts, rfc3339
+from minting.keys import ApiKey, Key, Secret
+from minting.problems import CATALOGUE, FieldError, KeyRejected, Problem
+from minting.settings import AllowList, Settings
+from minting.upstream import (
+    Deadline,
+    Dialect,
+    Reply,
+    Upstream,
+    by_status,
+    key_rejected,
+    malformed,
+    segment,
+    vendor_error,
+)
+from minting.vendor import Call, Vendor
+
+__all__ = [
+    "CATALOGUE",
+    "AllowList",
+    "ApiKey",
+    "Body",
+    "Call",
+    "Credential",
+    "Deadline",
+    "Dialect",
+    "Facts",
+    "FieldError",
+    "Key",
+    "KeyRejected",
+    "Problem",
+    "Reply",
+    "Secret",
+    "Settings",
+    "Upstream",
+    "Vendor",
+    "by_status",
+    "key_rejected",
+    "malformed",
+    "rfc3339",
+    "segment",
+    "vendor_error",
+]

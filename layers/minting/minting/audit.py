@@ -1,0 +1,102 @@
+"""What is written down about a request: one log record and its metrics. Never a body, a header, a key or a token."""
+
+import logging
+import sys
+import traceback
+from time import monotonic
+from typing import Any, TextIO
+
+import msgspec
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+from minting.callers import Caller
+from minting.problems import Problem
+
+NAMESPACE = "AvatarMint"
+
+for talkative in ("boto3", "botocore", "requests", "urllib3"):
+    # At DEBUG these write down whole requests and responses, the secret's value among them.
+    logging.getLogger(talkative).setLevel(logging.WARNING)
+
+
+class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One request's record, filled in as it goes along. `mint_id` is the Lambda request id, so it finds the platform's lines too.
+
+    `token_sha256` finds the record of a leaked token without keeping the token. `frames` are the places, outermost first, that
+    an exception of our own came through; its message is left out, for it may hold what must not be logged.
+    """
+
+    mint_id: str
+    vendor: str
+    route: str
+    outcome: str = "done"
+    status: int = 0
+    caller: Caller | None = None
+    ttl_seconds: int | None = None
+    token_sha256: str | None = None
+    fault: str | None = None
+    detail: str | None = None
+    notes: list[str] | None = None
+    vendor_status: int | None = None
+    vendor_code: str | int | None = None
+    exception: str | None = None
+    frames: list[str] | None = None
+    started: float = msgspec.field(default_factory=monotonic)
+
+    def failed(self, problem: Problem) -> None:
+        """Takes down why the request failed; the notes are for the operator alone."""
+        self.outcome = problem.code
+        self.fault, self.detail = problem.fault, problem.detail
+        self.vendor_status, self.vendor_code = problem.vendor_status, problem.vendor_code
+        self.notes = getattr(problem, "__notes__", None)
+
+    def crashed(self, fault: Exception) -> None:
+        """Takes down the kind and the place of a fault in our own code."""
+        self.exception = type(fault).__name__
+        self.frames = [f"{at.filename}:{at.lineno} {at.name}" for at in traceback.extract_tb(fault.__traceback__)]
+
+
+class Audit:
+    """Writes one vendor's records to standard output, which Lambda sends to CloudWatch Logs."""
+
+    def __init__(self, vendor: str) -> None:
+        self._vendor = vendor
+        self._logger = Logger(
+            service=f"avatar-mint.{vendor}",
+            level=logging.INFO,
+            logger_handler=_Stdout(),
+            json_serializer=_json,
+            use_rfc3339=True,
+            utc=True,
+        )
+
+    def write(self, record: Record, vendor_seconds: float) -> None:
+        """Writes the record and its metrics: how many, how long, and how many of each outcome."""
+        fields = msgspec.to_builtins(record)
+        spent = {"duration_ms": _ms(monotonic() - fields.pop("started")), "vendor_ms": _ms(vendor_seconds)}
+        self._logger.info(record.outcome, extra=fields | spent)
+        metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._vendor)
+        metrics.add_metric(record.outcome, MetricUnit.Count, 1)
+        metrics.add_metric("duration", MetricUnit.Milliseconds, spent["duration_ms"])
+        metrics.add_metric("vendor_duration", MetricUnit.Milliseconds, spent["vendor_ms"])
+        metrics.flush_metrics()
+
+
+class _Stdout(logging.StreamHandler[TextIO]):
+    """Standard output as it is when a record is written, so that whoever redirects it sees the record."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stdout
+
+
+def _json(record: dict[str, Any]) -> str:
+    return msgspec.json.encode(record, enc_hook=str).decode()
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 1)

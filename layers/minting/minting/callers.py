@@ -1,0 +1,31 @@
+"""Who is asking: the claims that API Gateway's JWT authorizer has verified."""
+
+from typing import Any, NamedTuple
+
+from minting.problems import Problem
+
+LONGEST_CLAIM = 255
+"""OpenID Connect Core 1.0 section 2 bounds `sub` at 255 ASCII characters; we hold `iss` to the same."""
+
+
+class Caller(NamedTuple):
+    """A signed-in user of the team's app. `sub` is unique within its issuer only, so both name the caller."""
+
+    iss: str
+    sub: str
+
+
+def caller_of(event: dict[str, Any]) -> Caller:
+    """The caller of an HTTP API event. Raises `unauthenticated` when verified claims are missing, as under `sam local`."""
+    try:
+        claims = event["requestContext"]["authorizer"]["jwt"]["claims"]
+        caller = Caller(claims["iss"], claims["sub"])
+    except (KeyError, TypeError):
+        raise _unauthenticated() from None
+    if not all(isinstance(claim, str) and 0 < len(claim) <= LONGEST_CLAIM for claim in caller):
+        raise _unauthenticated()
+    return caller
+
+
+def _unauthenticated() -> Problem:
+    return Problem("unauthenticated", "Send `Authorization: Bearer <JWT>` from this deployment's sign-in.")

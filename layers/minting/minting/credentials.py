@@ -1,0 +1,48 @@
+"""What a client is given: the vendor's own fields, and beside them the facts of the credential, the same for every vendor."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+
+class Facts(NamedTuple):
+    """What holds for every credential that an operation mints."""
+
+    single_use: bool = False
+    extendable: bool = False
+    revocable: bool = False
+    takes_slot: bool = False
+
+
+class Credential(NamedTuple):
+    """A minted credential. `body` is what the vendor's client SDK takes; `secret` is the one value in it that grants access.
+
+    `expires_at` is aware, in UTC, and None where the vendor does not say.
+    """
+
+    body: Mapping[str, object]
+    secret: str
+    expires_at: datetime | None
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the secret in hex: finds a leaked token's record without keeping the token."""
+        return hashlib.sha256(self.secret.encode()).hexdigest()
+
+    def answer(self, mint_id: str, vendor: str, facts: Facts) -> dict[str, Any]:
+        """The response body: the vendor's fields at the top level and our `mint`. What is not known is null."""
+        now = datetime.now(UTC)
+        left = max(0, int((self.expires_at - now).total_seconds())) if self.expires_at else None
+        mint = {
+            "id": mint_id,
+            "vendor": vendor,
+            "issued_at": rfc3339(now),
+            "expires_at": rfc3339(self.expires_at) if self.expires_at else None,
+            "expires_in": left,
+        }
+        return {**self.body, "mint": mint | facts._asdict()}
+
+
+def rfc3339(moment: datetime) -> str:
+    """`2026-11-21T22:00:00Z`: whole seconds, rounded down, so that a credential is never said to live longer than it does."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

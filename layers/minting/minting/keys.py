@@ -1,0 +1,109 @@
+"""The vendor's API key: in Secrets Manager, in memory for a while, and read again when the vendor says that it is bad."""
+
+import threading
+from time import monotonic
+from typing import Annotated
+
+import msgspec
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from aws_lambda_powertools.utilities.parameters.secrets import SecretsProvider
+
+from minting import aws
+from minting.problems import KeyRejected, Problem
+
+MAX_AGE = 300
+"""Seconds until the secret is read anew, so that a new key is noticed even where no vendor call refuses the old one."""
+
+REREAD_INTERVAL = 10.0
+"""Seconds for which a refused key, found unchanged in the secret, is neither tried at the vendor nor looked for again."""
+
+TRANSIENT = {"InternalServiceError", "ThrottlingException", "RequestTimeout", "ServiceUnavailable", None}
+"""Secrets Manager's errors that pass (None: no answer at all). The others need an operator: no secret, no value, no right."""
+
+type Secret = Annotated[str, msgspec.Meta(max_length=4096, pattern=r"\A\s*[\x21-\x7e]+\s*\Z")]
+"""One value of a secret: printable ASCII, fit for a header. White space around it is a slip of the paste, and is dropped."""
+
+
+class Key(msgspec.Struct, frozen=True):
+    """What a vendor's secret holds. It never shows its values."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+
+class ApiKey(Key, frozen=True):
+    """The usual secret: `{"api_key": "..."}`."""
+
+    api_key: Secret
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "api_key", self.api_key.strip())
+
+
+class Keys[K: Key]:
+    """One vendor's key, shared by all threads of one function."""
+
+    def __init__(self, secret_id: str, shape: type[K]) -> None:
+        self._secret_id = secret_id
+        self._shape = shape
+        self._provider = SecretsProvider(boto3_client=aws.client("secretsmanager"))
+        self._lock = threading.Lock()
+        self._held: K | None = None
+        self._refusal: tuple[K, KeyRejected] | None = None
+        self._refusal_ends = 0.0
+
+    def current(self) -> K:
+        """The key to use now. Raises `not_configured`, `key_unavailable`, or the last refusal of a key known to be bad."""
+        key = self._read()
+        self._raise_if_refused(key)
+        return key
+
+    def newer_than(self, refused: K, refusal: KeyRejected) -> K:
+        """The key that has replaced a refused one. Raises the refusal when there is none.
+
+        One thread at a time looks, and the same key is looked up once in REREAD_INTERVAL.
+        """
+        with self._lock:
+            key = self._read()
+            if key != refused:
+                return key
+            self._raise_if_refused(key)
+            self._refusal, self._refusal_ends = (refused, refusal), monotonic() + REREAD_INTERVAL
+            key = self._read(anew=True)
+        self._raise_if_refused(key)
+        return key
+
+    def _raise_if_refused(self, key: K) -> None:
+        if self._refusal and self._refusal[0] == key and monotonic() < self._refusal_ends:
+            raise self._refusal[1].with_traceback(None)
+
+    def _read(self, *, anew: bool = False) -> K:
+        try:
+            # moto, unlike AWS, forgets which version is current unless it is asked for by its stage.
+            text = self._provider.get(self._secret_id, max_age=MAX_AGE, force_fetch=anew, VersionStage="AWSCURRENT")
+        except GetParameterError as fault:
+            return self._outlast(fault)
+        self._held = self._decode(text)
+        return self._held
+
+    def _outlast(self, fault: GetParameterError) -> K:
+        """An outage of Secrets Manager does not end the use of a key that is already here; a right taken away does."""
+        code = getattr(fault.__context__, "response", {}).get("Error", {}).get("Code")
+        if code not in TRANSIENT:
+            raise self._not_configured(str(code)) from None
+        if self._held:
+            return self._held
+        raise Problem(
+            "key_unavailable", "The vendor's API key cannot be read right now. Try again.", retry_after=5
+        ) from None
+
+    def _decode(self, text: object) -> K:
+        try:
+            return msgspec.json.decode(text if isinstance(text, str | bytes) else "", type=self._shape)
+        except msgspec.DecodeError:
+            raise self._not_configured("its value is not the JSON object that docs/operating.md shows") from None
+
+    def _not_configured(self, reason: str) -> Problem:
+        problem = Problem("not_configured", "The team that runs this deployment has to set the vendor's API key.")
+        problem.add_note(f"secret {self._secret_id}: {reason}")
+        return problem

@@ -1,0 +1,104 @@
+"""Every way a request can fail, as one exception and one catalogue (RFC 9457; a page for each code in docs/errors.md)."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import msgspec
+
+type Fault = Literal["caller", "operator", "vendor"]
+
+
+class Kind(NamedTuple):
+    """What a code always means: HTTP status, title, whose turn it is, and whether the same request may succeed later."""
+
+    status: int
+    title: str
+    fault: Fault
+    retryable: bool
+
+
+CATALOGUE = {
+    "invalid_request": Kind(400, "The request is not valid", "caller", retryable=False),
+    "unauthenticated": Kind(401, "The caller is not signed in", "caller", retryable=False),
+    "not_allowed": Kind(403, "This deployment does not allow that", "caller", retryable=False),
+    "not_found": Kind(404, "There is no such thing", "caller", retryable=False),
+    "not_revocable": Kind(409, "This credential cannot be revoked", "caller", retryable=False),
+    "not_extendable": Kind(409, "This credential cannot be extended", "caller", retryable=False),
+    "in_progress": Kind(409, "The same request is being answered right now", "caller", retryable=True),
+    "body_too_large": Kind(413, "The body is too large", "caller", retryable=False),
+    "not_json": Kind(415, "The body is not declared as JSON", "caller", retryable=False),
+    "quota_exceeded": Kind(429, "A limit of this deployment is reached", "caller", retryable=True),
+    "internal_error": Kind(500, "A fault in this deployment", "operator", retryable=False),
+    "vendor_key_rejected": Kind(502, "The vendor refused our API key", "operator", retryable=False),
+    "vendor_error": Kind(502, "The vendor answered with an error", "vendor", retryable=False),
+    "vendor_malformed": Kind(502, "The vendor's answer cannot be used", "vendor", retryable=True),
+    "vendor_busy": Kind(503, "The vendor limits our rate", "vendor", retryable=True),
+    "no_capacity": Kind(503, "The vendor has no free slot", "vendor", retryable=True),
+    "vendor_unavailable": Kind(503, "The vendor cannot be reached", "vendor", retryable=True),
+    "not_configured": Kind(503, "This deployment is not set up for that", "operator", retryable=False),
+    "key_unavailable": Kind(503, "The API key cannot be read right now", "operator", retryable=True),
+    "limits_unavailable": Kind(503, "The limits cannot be checked right now", "operator", retryable=True),
+    "vendor_timeout": Kind(504, "The vendor did not answer in time", "vendor", retryable=True),
+}
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    """One fault in the caller's input: the field's path (`files[0].sizeBytes`) and what is wrong with it."""
+
+    field: str
+    message: str
+
+
+class Problem(Exception):  # noqa: N818 - the name of RFC 9457
+    """A request that failed, with all that its caller may know. Nothing secret, and no vendor's own text, goes in here.
+
+    `code` is a key of CATALOGUE. `retry_after` is in seconds. `vendor_code` is a code that the vendor's fact sheet knows;
+    anything else it says is dropped, for it may echo secrets. `fault` and `retryable` override the catalogue.
+    """
+
+    def __init__(  # noqa: PLR0913 - the members of the wire format
+        self,
+        code: str,
+        detail: str,
+        *,
+        retry_after: int | None = None,
+        vendor_status: int | None = None,
+        vendor_code: str | int | None = None,
+        errors: Sequence[FieldError] = (),
+        fault: Fault | None = None,
+        retryable: bool | None = None,
+    ) -> None:
+        super().__init__(code, detail)
+        self.kind = CATALOGUE[code]
+        self.code = code
+        self.detail = detail
+        self.retry_after = retry_after
+        self.vendor_status = vendor_status
+        self.vendor_code = vendor_code
+        self.errors = errors
+        self.fault = fault or self.kind.fault
+        self.retryable = self.kind.retryable if retryable is None else retryable
+
+    def members(self, instance: str) -> dict[str, object]:
+        """The problem+json object; `instance` is the URI of this one occurrence. Members that are not known are left out."""
+        members = {
+            "type": f"urn:problem-type:avatar-mint:{self.code}",
+            "title": self.kind.title,
+            "status": self.kind.status,
+            "detail": self.detail,
+            "instance": instance,
+            "code": self.code,
+            "retryable": self.retryable,
+            "fault": self.fault,
+        }
+        known = {
+            "retry_after": self.retry_after,
+            "vendor_status": self.vendor_status,
+            "vendor_code": self.vendor_code,
+            "errors": list(self.errors) or None,
+        }
+        return members | {name: value for name, value in known.items() if value is not None}
+
+
+class KeyRejected(Problem):
+    """The API key in use is no longer good: worth reading the secret again once, because it may have been rotated."""

@@ -1,0 +1,37 @@
+"""The environment of a function, read once, here and nowhere else."""
+
+import os
+from collections.abc import Mapping
+from typing import Annotated
+
+import msgspec
+
+
+class AllowList:
+    """What callers may choose from: a comma-separated list; `*` allows anything; nothing listed allows nothing."""
+
+    def __init__(self, listed: str = "") -> None:
+        self._names = frozenset(name.strip() for name in listed.split(",")) - {""}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names or "*" in self._names
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What every function is told. A vendor adds its own fields: each is read from the variable of the same name in capitals.
+
+    `deadline_seconds` is for one whole request: API Gateway gives up at 30 s, the function's own timeout is 25 s.
+    """
+
+    api_key_secret: str
+    deadline_seconds: Annotated[float, msgspec.Meta(gt=0, le=24)] = 20.0
+
+
+def load[S: Settings](shape: type[S], environment: Mapping[str, str] = os.environ) -> S:
+    """Reads `shape` from the environment; an empty variable counts as not set. Raises ValueError naming what is wrong."""
+    given = {name.lower(): value for name, value in environment.items() if value}
+    return msgspec.convert(given, shape, strict=False, dec_hook=_decode)
+
+
+def _decode(shape: type, value: object) -> object:
+    return shape(value)

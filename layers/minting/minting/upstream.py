@@ -1,0 +1,231 @@
+"""Calls to a vendor: one way to make them, one deadline for all of a request's calls, and a problem for all that goes wrong."""
+
+import email.utils
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from http.cookiejar import DefaultCookiePolicy
+from time import monotonic, time
+from typing import Any, NamedTuple, Self
+from urllib.parse import quote
+
+import msgspec
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError, MaxRetryError
+from urllib3.util import Retry
+
+from minting.problems import Fault, KeyRejected, Problem
+
+CONNECT_SECONDS = 3.05
+"""Just over a TCP retransmission (3 s), as requests' documentation advises."""
+
+LARGEST_REPLY = 4 * 1024 * 1024
+"""Bytes. A Lambda answers with 6 MB at most, and no vendor's reply is near this."""
+
+PATIENCE = 2.0
+"""Seconds: a vendor that asks to be left alone for longer is not asked again for the same request."""
+
+THREADS = 128
+"""A Lambda needs one; the rest is for the local gateway, which runs every request of a machine in one process."""
+
+
+class Deadline:
+    """The moment by which a request must be answered, handed down to all that it waits for.
+
+    `waited` is how many seconds of the request the vendor has had so far.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._at = monotonic() + seconds
+        self.waited = 0.0
+
+    def remaining(self) -> float:
+        """Seconds left. Raises `vendor_timeout` when there are none."""
+        seconds = self._at - monotonic()
+        if seconds <= 0:
+            raise timed_out()
+        return seconds
+
+
+class Reply(NamedTuple):
+    """A vendor's whole answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The decoded body, or None when it is not JSON."""
+        try:
+            return msgspec.json.decode(self.body)
+        except msgspec.DecodeError:
+            return None
+
+    def retry_after(self) -> int | None:
+        """Seconds to wait, from a `Retry-After` of either form (RFC 9110 section 10.2.3)."""
+        value = self.headers.get("Retry-After", "").strip()
+        if value.isdecimal():
+            return int(value[:9])
+        date = email.utils.parsedate_tz(value)
+        return max(0, int(email.utils.mktime_tz(date) - time())) if date else None
+
+
+type Dialect = Callable[[Reply], Problem | None]
+"""What a vendor's reply means: the problem that it is, or None for a success."""
+
+
+def by_status(reply: Reply, *, status: int | None = None, code: str | int | None = None) -> Problem | None:
+    """The meaning of a status: the reply's own, or the one that a vendor writes in its body beside a known `code`."""
+    status = status or reply.status
+    wait = reply.retry_after()
+    match status:
+        case _ if 200 <= status < 300:
+            return None
+        case 401 | 403:
+            return key_rejected(status, code)
+        case 429:
+            detail = "The vendor limits our rate. Try again later."
+            return Problem("vendor_busy", detail, vendor_status=status, vendor_code=code, retry_after=wait)
+        case 408 | 502 | 503 | 504:
+            detail = "The vendor is out of order. Try again later."
+            return Problem("vendor_unavailable", detail, vendor_status=status, vendor_code=code, retry_after=wait)
+        case _:
+            return vendor_error(status, code)
+
+
+def key_rejected(status: int, code: str | int | None = None) -> KeyRejected:
+    """The vendor does not take our API key (any more), for anyone or for what we do with it."""
+    detail = "The vendor refuses this deployment's API key; its team has to look."
+    return KeyRejected("vendor_key_rejected", detail, vendor_status=status, vendor_code=code)
+
+
+def vendor_error(status: int, code: str | int | None = None, *, fault: Fault | None = None) -> Problem:
+    """A vendor's error that has no code of its own in the catalogue; only a fault inside the vendor may pass by itself."""
+    detail = f"The vendor answered with status {status}."
+    return Problem("vendor_error", detail, vendor_status=status, vendor_code=code, fault=fault, retryable=status >= 500)
+
+
+def malformed(detail: str, status: int | None = None) -> Problem:
+    """A reply that is no failure by its status and yet of no use."""
+    return Problem("vendor_malformed", detail, vendor_status=status)
+
+
+def timed_out() -> Problem:
+    """The request's time is up."""
+    return Problem("vendor_timeout", "The vendor did not answer in time. Try again.", retry_after=1)
+
+
+class Upstream:
+    """One vendor's HTTP API, over connections that stay open between requests.
+
+    Nothing is asked twice, but for what never left (a refused connection) and the paths in `repeatable`: those are asked
+    again after a broken connection or a 502, 503 or 504, with backoff and the vendor's `Retry-After`.
+    """
+
+    def __init__(self, base_url: str, *, repeatable: Collection[str] = (), dialect: Dialect = by_status) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._dialect = dialect
+        self._session = _session()
+        careful = HTTPAdapter(max_retries=_Retry(total=2, read=0, status=0, **_COMMON))
+        self._session.mount(self._base_url, careful)
+        for path in repeatable:
+            again = HTTPAdapter(
+                max_retries=_Retry(total=2, read=1, status=2, status_forcelist={502, 503, 504}, **_COMMON)
+            )
+            again.poolmanager = careful.poolmanager  # one pool of connections, two ways to use it
+            self._session.mount(f"{self._base_url}/{path}", again)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="upstream")
+
+    def request[T](  # noqa: PLR0913 - the parts of a request
+        self,
+        method: str,
+        path: str,
+        shape: type[T],
+        deadline: Deadline,
+        *,
+        headers: Mapping[str, str] | None = None,
+        json: object = None,
+        dialect: Dialect | None = None,
+    ) -> T:
+        """Asks the vendor and decodes its answer as `shape`. `path` is relative, its variable parts passed through `segment`.
+
+        Raises the dialect's problem, `vendor_malformed`, `vendor_unavailable` or `vendor_timeout`; never later than the deadline.
+        """
+        reply = self._exchange(method, f"{self._base_url}/{path}", deadline, dict(headers or {}), json)
+        problem = (dialect or self._dialect)(reply)
+        if problem:
+            raise problem
+        try:
+            return msgspec.json.decode(reply.body, type=shape)
+        except (msgspec.DecodeError, RecursionError):
+            raise malformed("The vendor's answer lacks what it documents.", reply.status) from None
+
+    def _exchange(self, method: str, url: str, deadline: Deadline, headers: dict[str, str], json: object) -> Reply:
+        """A socket's timeouts bound neither name look-up nor a reply that drips in: so a thread works, and this one waits."""
+        started = monotonic()
+        work = self._threads.submit(self._send, method, url, headers, json, deadline.remaining())
+        try:
+            return work.result(deadline.remaining())
+        except TimeoutError:
+            raise timed_out() from None
+        except (requests.RequestException, HTTPError) as fault:
+            raise _unreachable(fault) from None
+        finally:
+            deadline.waited += monotonic() - started
+
+    def _send(self, method: str, url: str, headers: dict[str, str], json: object, seconds: float) -> Reply:
+        body = None if json is None else msgspec.json.encode(json)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        # The thread gives up a little after the one that waits for it, so that the deadline alone decides.
+        timeout = (min(CONNECT_SECONDS, seconds), seconds + 1)
+        with self._session.request(
+            method, url, headers=headers, data=body, timeout=timeout, allow_redirects=False, stream=True
+        ) as response:
+            content: bytes = response.raw.read(LARGEST_REPLY + 1, decode_content=True)
+            if len(content) > LARGEST_REPLY:
+                raise requests.exceptions.ContentDecodingError
+            return Reply(response.status_code, response.headers, content)
+
+
+def segment(value: str) -> str:
+    """A variable part of a path, encoded so that it stays one segment. Raises `invalid_request` for `.` and `..`."""
+    if value in {".", ".."}:
+        raise Problem("invalid_request", "That id cannot be part of a path.")
+    return quote(value, safe="")
+
+
+class _Retry(Retry):
+    """urllib3's Retry, that gives up where the vendor asks for a wait that the caller should be told of instead."""
+
+    def increment(self, method: str | None = None, url: str | None = None, response: Any = None, **rest: Any) -> Self:  # type: ignore[override]
+        if response is not None and (self.get_retry_after(response) or 0) > PATIENCE:
+            raise MaxRetryError(rest.get("_pool"), url or "")  # type: ignore[arg-type]
+        return super().increment(method, url, response, **rest)
+
+
+_COMMON: dict[str, Any] = {
+    "connect": 2,
+    "redirect": 0,
+    "other": 2,
+    "backoff_factor": 0.1,
+    "backoff_jitter": 0.1,
+    "allowed_methods": None,
+    "raise_on_status": False,
+}
+
+
+def _session() -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False  # no proxies, no .netrc: nothing but what this code says decides where a key goes
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # a vendor's cookie must not join two callers
+    session.headers["User-Agent"] = "avatar-mint"
+    return session
+
+
+def _unreachable(fault: Exception) -> Problem:
+    if isinstance(
+        fault, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError
+    ) or not isinstance(fault, requests.RequestException):
+        return malformed("The vendor's answer broke off or cannot be decoded.")
+    return Problem("vendor_unavailable", "The vendor cannot be reached. Try again.", retry_after=2)
