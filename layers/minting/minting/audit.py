@@ -69,13 +69,15 @@ class Audit:
             json_serializer=_json,
             use_rfc3339=True,
             utc=True,
+            location=None,
         )
+        self._levels = {"operator": self._logger.error, "vendor": self._logger.warning}
 
     def write(self, record: Record, vendor_seconds: float) -> None:
         """Writes the record and its metrics: how many, how long, and how many of each outcome."""
         fields = msgspec.to_builtins(record)
         spent = {"duration_ms": _ms(monotonic() - fields.pop("started")), "vendor_ms": _ms(vendor_seconds)}
-        self._logger.info(record.outcome, extra=fields | spent)
+        self._levels.get(record.fault or "", self._logger.info)(record.outcome, extra=fields | spent)
         metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._vendor)
         metrics.add_metric(record.outcome, MetricUnit.Count, 1)
         metrics.add_metric("duration", MetricUnit.Milliseconds, spent["duration_ms"])

@@ -1,6 +1,8 @@
 """Who is asking: the claims that API Gateway's JWT authorizer has verified."""
 
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from minting.problems import Problem
 
@@ -8,7 +10,7 @@ LONGEST_CLAIM = 255
 """OpenID Connect Core 1.0 section 2 bounds `sub` at 255 ASCII characters; we hold `iss` to the same."""
 
 
-class Caller(NamedTuple):
+class Caller(msgspec.Struct, frozen=True):
     """A signed-in user of the team's app. `sub` is unique within its issuer only, so both name the caller."""
 
     iss: str
@@ -22,7 +24,7 @@ def caller_of(event: dict[str, Any]) -> Caller:
         caller = Caller(claims["iss"], claims["sub"])
     except (KeyError, TypeError):
         raise _unauthenticated() from None
-    if not all(isinstance(claim, str) and 0 < len(claim) <= LONGEST_CLAIM for claim in caller):
+    if not all(isinstance(claim, str) and 0 < len(claim) <= LONGEST_CLAIM for claim in (caller.iss, caller.sub)):
         raise _unauthenticated()
     return caller
 

@@ -31,7 +31,7 @@ class Credential(NamedTuple):
 
     def answer(self, mint_id: str, vendor: str, facts: Facts) -> dict[str, Any]:
         """The response body: the vendor's fields at the top level and our `mint`. What is not known is null."""
-        now = datetime.now(UTC)
+        now = datetime.now(UTC).replace(microsecond=0)
         left = max(0, int((self.expires_at - now).total_seconds())) if self.expires_at else None
         mint = {
             "id": mint_id,

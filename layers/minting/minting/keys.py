@@ -1,12 +1,12 @@
 """The vendor's API key: in Secrets Manager, in memory for a while, and read again when the vendor says that it is bad."""
 
 import threading
+from contextlib import suppress
 from time import monotonic
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
-from aws_lambda_powertools.utilities.parameters.secrets import SecretsProvider
+from botocore.exceptions import BotoCoreError, ClientError
 
 from minting import aws
 from minting.problems import KeyRejected, Problem
@@ -46,9 +46,10 @@ class Keys[K: Key]:
     def __init__(self, secret_id: str, shape: type[K]) -> None:
         self._secret_id = secret_id
         self._shape = shape
-        self._provider = SecretsProvider(boto3_client=aws.client("secretsmanager"))
+        self._client = aws.client("secretsmanager")
         self._lock = threading.Lock()
         self._held: K | None = None
+        self._held_until = 0.0
         self._refusal: tuple[K, KeyRejected] | None = None
         self._refusal_ends = 0.0
 
@@ -57,6 +58,11 @@ class Keys[K: Key]:
         key = self._read()
         self._raise_if_refused(key)
         return key
+
+    def prefetch(self) -> None:
+        """Reads the key ahead of the first request, which will say what is wrong if something is."""
+        with suppress(Problem):
+            self._read()
 
     def newer_than(self, refused: K, refusal: KeyRejected) -> K:
         """The key that has replaced a refused one. Raises the refusal when there is none.
@@ -78,17 +84,19 @@ class Keys[K: Key]:
             raise self._refusal[1].with_traceback(None)
 
     def _read(self, *, anew: bool = False) -> K:
+        if self._held and not anew and monotonic() < self._held_until:
+            return self._held
         try:
             # moto, unlike AWS, forgets which version is current unless it is asked for by its stage.
-            text = self._provider.get(self._secret_id, max_age=MAX_AGE, force_fetch=anew, VersionStage="AWSCURRENT")
-        except GetParameterError as fault:
+            secret = self._client.get_secret_value(SecretId=self._secret_id, VersionStage="AWSCURRENT")
+        except (BotoCoreError, ClientError) as fault:
             return self._outlast(fault)
-        self._held = self._decode(text)
+        self._held, self._held_until = self._decode(secret), monotonic() + MAX_AGE
         return self._held
 
-    def _outlast(self, fault: GetParameterError) -> K:
+    def _outlast(self, fault: BotoCoreError | ClientError) -> K:
         """An outage of Secrets Manager does not end the use of a key that is already here; a right taken away does."""
-        code = getattr(fault.__context__, "response", {}).get("Error", {}).get("Code")
+        code = fault.response["Error"]["Code"] if isinstance(fault, ClientError) else None
         if code not in TRANSIENT:
             raise self._not_configured(str(code)) from None
         if self._held:
@@ -97,9 +105,9 @@ class Keys[K: Key]:
             "key_unavailable", "The vendor's API key cannot be read right now. Try again.", retry_after=5
         ) from None
 
-    def _decode(self, text: object) -> K:
+    def _decode(self, secret: dict[str, Any]) -> K:
         try:
-            return msgspec.json.decode(text if isinstance(text, str | bytes) else "", type=self._shape)
+            return msgspec.json.decode(secret.get("SecretString", ""), type=self._shape)
         except msgspec.DecodeError:
             raise self._not_configured("its value is not the JSON object that docs/operating.md shows") from None
 

@@ -24,6 +24,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     api_key_secret: str
+    aws_lambda_initialization_type: str = "on-demand"
     deadline_seconds: Annotated[float, msgspec.Meta(gt=0, le=24)] = 20.0
 
 

@@ -47,6 +47,8 @@ class Vendor[S: Settings, K: Key]:
         self.name = name
         self.settings = load(settings)
         self._keys = Keys(self.settings.api_key_secret, key)
+        if self.settings.aws_lambda_initialization_type != "snap-start":  # a snapshot must not hold a secret
+            self._keys.prefetch()
         self._audit = Audit(name)
         self._operations: dict[str, Operation[K, Any]] = {}
 

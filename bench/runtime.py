@@ -1,0 +1,119 @@
+"""Lambda's Runtime API, as much of it as timing needs: it hands one process its invocations and takes the answers."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Timing(NamedTuple):
+    """One process: seconds from its start to its first answer, and CPU seconds for each of the later ones."""
+
+    cold: float
+    warm_cpu: float
+
+
+class _Api(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: "_Server"
+
+    def do_GET(self) -> None:
+        self.server.ready.wait()
+        headers = {
+            "Lambda-Runtime-Aws-Request-Id": f"00000000-0000-4000-8000-{self.server.taken:012d}",
+            "Lambda-Runtime-Deadline-Ms": str(int(time.time() * 1000) + 25_000),
+            "Lambda-Runtime-Trace-Id": "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700",
+            "Content-Type": "application/json",
+            "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:123456789012:function:bench",
+        }
+        self._answer(200, self.server.event, headers)
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.taken += 1
+        self.server.answers.append((time.perf_counter(), body))
+        if self.server.taken == 1:
+            self.server.ready.clear()
+        self.server.answered.release()
+        self._answer(202, b"", {})
+
+    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in (headers | {"Content-Length": str(len(body))}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, event: bytes) -> None:
+        super().__init__(("127.0.0.1", 0), _Api)
+        self.event = event
+        self.taken = 0
+        self.answers: list[tuple[float, bytes]] = []
+        self.answered = threading.Semaphore(0)
+        self.ready = threading.Event()
+        self.ready.set()
+
+    def handle_error(self, *_: object) -> None:
+        """A process that has been timed is killed in the middle of asking for more."""
+
+
+@contextmanager
+def _serving(event: bytes) -> Iterator[_Server]:
+    with _Server(event) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def run(path: list[Path], event: dict[str, Any], environment: dict[str, str], warm: int) -> Timing:
+    """Starts a function's process as Lambda does, with `path` as its import path, and asks it 1 + `warm` times."""
+    with _serving(json.dumps(event).encode()) as server:
+        environment = environment | {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.pathsep.join(map(str, path)),
+            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}",
+            "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
+            "AWS_LAMBDA_FUNCTION_NAME": "bench",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
+        }
+        started = time.perf_counter()
+        command = [sys.executable, "-S", "-m", "awslambdaric", "app.handler"]
+        process = subprocess.Popen(command, env=environment, cwd=path[0], stdout=subprocess.DEVNULL)
+        try:
+            server.answered.acquire(timeout=30)
+            before = _cpu_seconds(process.pid)
+            server.ready.set()
+            for _ in range(warm):
+                server.answered.acquire(timeout=30)
+            after = _cpu_seconds(process.pid)
+        finally:
+            process.kill()
+            process.wait()
+        _check(server.answers)
+        return Timing(server.answers[0][0] - started, (after - before) / warm)
+
+
+def _check(answers: list[tuple[float, bytes]]) -> None:
+    wrong = [body for _, body in answers if json.loads(body).get("statusCode") != 201]
+    if wrong or not answers:
+        raise RuntimeError(f"not an answer worth timing: {wrong[:1]}")
+
+
+def _cpu_seconds(pid: int) -> float:
+    """User and system time of all threads so far (proc(5), fields 14 and 15)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
