@@ -32,6 +32,12 @@ class MintRequest(Body, frozen=True):
     """Nothing can be chosen: the vendor fixes both lifetime and scope."""
 
 
+class TokenRequest(Body, frozen=True):
+    """The token to act on. It is opaque: some look like UUIDs, some like JWTs."""
+
+    apiAuthToken: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+
+
 class Connected(msgspec.Struct, frozen=True):
     """The vendor's answer. `expirationTime` is ISO 8601 in UTC, at times without saying so."""
 
@@ -41,9 +47,26 @@ class Connected(msgspec.Struct, frozen=True):
 
 def dialect(reply: Reply) -> Problem | None:
     """Two of the vendor's older pages show 400 for an unknown key; all else goes by the status."""
-    if reply.status == 400 and b"API key" in reply.body:
-        return key_rejected(reply.status)
+    return key_rejected(reply.status) if names_key(reply) else by_status(reply)
+
+
+def names_key(reply: Reply) -> bool:
+    """All of the vendor's texts about a bad key say so, and none about a token does."""
+    return reply.status in {400, 401} and b"API key" in reply.body
+
+
+def token_dialect(reply: Reply) -> Problem | None:
+    """Where a token is sent, 400 to 404 may be about that (an assumption): a user's old token must not count as a refused key."""
+    if 400 <= reply.status <= 404 and not names_key(reply):
+        detail = "The vendor no longer takes that token. Mint another one."
+        return Problem("not_extendable", detail, vendor_status=reply.status)
     return by_status(reply)
+
+
+def gone_dialect(reply: Reply) -> Problem | None:
+    """A token that the vendor no longer takes is as good as revoked."""
+    problem = token_dialect(reply)
+    return None if problem and problem.code == "not_extendable" else problem
 
 
 vendor = Vendor("convai", ConvaiSettings, ApiKey)
@@ -51,16 +74,46 @@ vendor = Vendor("convai", ConvaiSettings, ApiKey)
 api = Upstream(vendor.settings.convai_api_url, repeatable=["user/connect"], dialect=dialect)
 
 
-@vendor.mints(
-    "POST /v1/convai/tokens", "GET /v1/convai/tokens", body=MintRequest, facts=Facts(extendable=True, revocable=True)
-)
+FACTS = Facts(extendable=True, revocable=True)
+
+
+@vendor.mints("POST /v1/convai/tokens", "GET /v1/convai/tokens", body=MintRequest, facts=FACTS)
 def mint(_: MintRequest, call: Call[ApiKey]) -> Credential:
-    """One token for one connection. Unity refuses an `expirationTime` that does not parse, so a bad one is left out."""
-    headers = {"CONVAI-API-KEY": call.key.api_key}
-    reply = api.request("POST", "user/connect", Connected, call.deadline, headers=headers, json={})
-    expires_at = utc(reply.expirationTime)
+    """One token for one connection."""
+    reply = api.request("POST", "user/connect", Connected, call.deadline, headers=signed(call), json={})
+    return credential(reply.apiAuthToken, reply.expirationTime)
+
+
+@vendor.extends(
+    "POST /v1/convai/tokens/extend", body=TokenRequest, facts=FACTS, token=lambda request: request.apiAuthToken
+)
+def extend(request: TokenRequest, call: Call[ApiKey]) -> Credential:
+    """The same token with a new expiry, where the vendor says which; its current pages do not."""
+    wanted = {"apiAuthToken": request.apiAuthToken}
+    reply = api.reply(
+        "POST", "user/extend-token", call.deadline, headers=signed(call), json=wanted, dialect=token_dialect
+    )
+    answer = reply.json()
+    return credential(request.apiAuthToken, answer.get("expirationTime") if isinstance(answer, dict) else None)
+
+
+@vendor.revokes("POST /v1/convai/tokens/revoke", body=TokenRequest, token=lambda request: request.apiAuthToken)
+def revoke(request: TokenRequest, call: Call[ApiKey]) -> None:
+    """Ends the token at once; a session that runs on it goes on. What a success says is not documented, so it is not read."""
+    wanted = {"apiAuthToken": request.apiAuthToken}
+    api.reply("POST", "user/revoke-token", call.deadline, headers=signed(call), json=wanted, dialect=gone_dialect)
+
+
+def signed(call: Call[ApiKey]) -> dict[str, str]:
+    """The headers of every call: the vendor's current pages want the key in all three."""
+    return {"CONVAI-API-KEY": call.key.api_key}
+
+
+def credential(token: str, expiration_time: object) -> Credential:
+    """What the client takes. Unity refuses an `expirationTime` that does not parse, so a bad one is left out."""
+    expires_at = utc(expiration_time)
     expiration = {"expirationTime": rfc3339(expires_at)} if expires_at else {}
-    return Credential({"apiAuthToken": reply.apiAuthToken} | expiration, reply.apiAuthToken, expires_at)
+    return Credential({"apiAuthToken": token} | expiration, token, expires_at)
 
 
 def utc(iso: object) -> datetime | None:

@@ -14,6 +14,7 @@ from minting import (
     Facts,
     Problem,
     Reply,
+    Rules,
     Settings,
     Upstream,
     Vendor,
@@ -27,15 +28,23 @@ POLL_SECONDS = 1.0
 RENEW_SECONDS = 60
 """How long before its end the vendor's own SDK stops using an access token."""
 
+IDLE_SECONDS = 15 * 60
+"""When the vendor cleans up a session that nobody has connected to, and with it the slot; a disconnect is not told to us."""
+
 SLOT_RETRY_SECONDS = 5
 """The vendor names no time after which a slot may be free; the queue moves in seconds."""
 
 
 class OdysseySettings(Settings, frozen=True, kw_only=True):
-    """`ODYSSEY_API_URL`; `ODYSSEY_QUEUE_SECONDS`: how long a request waits for a free streamer before it says `no_capacity`."""
+    """`ODYSSEY_API_URL`; `ODYSSEY_SLOTS` and `ODYSSEY_SLOTS_PER_CALLER`: how many sessions may be live.
+
+    `ODYSSEY_QUEUE_SECONDS`: how long a request waits for a free streamer before it says `no_capacity`.
+    """
 
     odyssey_api_url: str = "https://api.odyssey.ml"
     odyssey_queue_seconds: Annotated[float, msgspec.Meta(ge=0, le=15)] = 5.0
+    odyssey_slots: Annotated[int, msgspec.Meta(ge=1)] = 5
+    odyssey_slots_per_caller: Annotated[int, msgspec.Meta(ge=1)] = 2
 
 
 type RegionId = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
@@ -195,10 +204,16 @@ def take_slot(request: MintRequest, call: Call[ApiKey]) -> Session:
             sleep(POLL_SECONDS)
 
 
-@vendor.mints("POST /v1/odyssey/client-credentials", body=MintRequest, facts=Facts(takes_slot=True))
-def mint(request: MintRequest, call: Call[ApiKey]) -> Credential:
-    """One session and its credentials, as the SDK's loader takes them: `signaling_url` has one l here."""
-    session = take_slot(request, call)
+@vendor.mints_session(
+    "POST /v1/odyssey/client-credentials",
+    body=MintRequest,
+    facts=Facts(takes_slot=True),
+    take=take_slot,
+    session=Session,
+    rules=Rules(vendor.settings.odyssey_slots, vendor.settings.odyssey_slots_per_caller, IDLE_SECONDS),
+)
+def mint(session: Session, call: Call[ApiKey]) -> Credential:
+    """Credentials for a session, as the SDK's loader takes them: `signaling_url` has one l here."""
     asked_at = datetime.now(UTC)
     token = ask("sessions/token", SessionToken, {"session_id": session.session_id}, call)
     body = {

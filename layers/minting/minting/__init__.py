@@ -9,6 +9,7 @@ from minting.credentials import Credential, Facts, rfc3339
 from minting.keys import ApiKey, Key, Secret
 from minting.problems import CATALOGUE, FieldError, KeyRejected, Problem
 from minting.settings import AllowList, Settings
+from minting.slots import Rules
 from minting.upstream import (
     Deadline,
     Dialect,
@@ -40,6 +41,7 @@ __all__ = [
     "KeyRejected",
     "Problem",
     "Reply",
+    "Rules",
     "Secret",
     "Settings",
     "Upstream",

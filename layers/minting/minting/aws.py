@@ -15,7 +15,7 @@ from botocore.loaders import JSONFileLoader, Loader
 PATIENCE = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
 """AWS answers in milliseconds or is in trouble: about 6 s at the worst, out of a request's 20."""
 
-SERVICES = ["secretsmanager"]
+SERVICES = ["dynamodb", "secretsmanager"]
 
 
 class _Models(JSONFileLoader):

@@ -1,6 +1,5 @@
 """What a client is given: the vendor's own fields, and beside them the facts of the credential, the same for every vendor."""
 
-import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -24,10 +23,6 @@ class Credential(NamedTuple):
     body: Mapping[str, object]
     secret: str
     expires_at: datetime | None
-
-    def fingerprint(self) -> str:
-        """SHA-256 of the secret in hex: finds a leaked token's record without keeping the token."""
-        return hashlib.sha256(self.secret.encode()).hexdigest()
 
     def answer(self, mint_id: str, vendor: str, facts: Facts) -> dict[str, Any]:
         """The response body: the vendor's fields at the top level and our `mint`. What is not known is null."""

@@ -37,6 +37,7 @@ CATALOGUE = {
     "vendor_unavailable": Kind(503, "The vendor cannot be reached", "vendor", retryable=True),
     "not_configured": Kind(503, "This deployment is not set up for that", "operator", retryable=False),
     "key_unavailable": Kind(503, "The API key cannot be read right now", "operator", retryable=True),
+    "vendor_stopped": Kind(503, "The team has stopped this vendor", "operator", retryable=True),
     "limits_unavailable": Kind(503, "The limits cannot be checked right now", "operator", retryable=True),
     "vendor_timeout": Kind(504, "The vendor did not answer in time", "vendor", retryable=True),
 }
@@ -52,8 +53,8 @@ class FieldError(msgspec.Struct, frozen=True):
 class Problem(Exception):  # noqa: N818 - the name of RFC 9457
     """A request that failed, with all that its caller may know. Nothing secret, and no vendor's own text, goes in here.
 
-    `code` is a key of CATALOGUE. `retry_after` is in seconds. `vendor_code` is a code that the vendor's fact sheet knows;
-    anything else it says is dropped, for it may echo secrets. `fault` and `retryable` override the catalogue.
+    `code` is a key of CATALOGUE. `retry_after` is in seconds, `limit` a limit's name. `vendor_code` is one that the vendor
+    documents; anything else it says is dropped, for it may echo secrets. `fault` and `retryable` override the catalogue.
     """
 
     def __init__(  # noqa: PLR0913 - the members of the wire format
@@ -64,6 +65,7 @@ class Problem(Exception):  # noqa: N818 - the name of RFC 9457
         retry_after: int | None = None,
         vendor_status: int | None = None,
         vendor_code: str | int | None = None,
+        limit: str | None = None,
         errors: Sequence[FieldError] = (),
         fault: Fault | None = None,
         retryable: bool | None = None,
@@ -75,6 +77,7 @@ class Problem(Exception):  # noqa: N818 - the name of RFC 9457
         self.retry_after = retry_after
         self.vendor_status = vendor_status
         self.vendor_code = vendor_code
+        self.limit = limit
         self.errors = errors
         self.fault = fault or self.kind.fault
         self.retryable = self.kind.retryable if retryable is None else retryable
@@ -95,6 +98,7 @@ class Problem(Exception):  # noqa: N818 - the name of RFC 9457
             "retry_after": self.retry_after,
             "vendor_status": self.vendor_status,
             "vendor_code": self.vendor_code,
+            "limit": self.limit,
             "errors": list(self.errors) or None,
         }
         return members | {name: value for name, value in known.items() if value is not None}
@@ -102,3 +106,7 @@ class Problem(Exception):  # noqa: N818 - the name of RFC 9457
 
 class KeyRejected(Problem):
     """The API key in use is no longer good: worth reading the secret again once, because it may have been rotated."""
+
+
+class Ambiguous(Problem):
+    """No usable answer came, so the vendor may have done what was asked."""

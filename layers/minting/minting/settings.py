@@ -24,6 +24,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     api_key_secret: str
+    limits_table: str
+    caller_per_hour: Annotated[int, msgspec.Meta(ge=1)]
+    vendor_per_day: Annotated[int, msgspec.Meta(ge=1)]
     aws_lambda_initialization_type: str = "on-demand"
     deadline_seconds: Annotated[float, msgspec.Meta(gt=0, le=24)] = 20.0
 

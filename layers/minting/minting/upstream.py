@@ -5,16 +5,16 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http.cookiejar import DefaultCookiePolicy
 from time import monotonic, time
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypedDict, Unpack
 from urllib.parse import quote
 
 import msgspec
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError, MaxRetryError
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
 from urllib3.util import Retry
 
-from minting.problems import Fault, KeyRejected, Problem
+from minting.problems import Ambiguous, Fault, KeyRejected, Problem
 
 CONNECT_SECONDS = 3.05
 """Just over a TCP retransmission (3 s), as requests' documentation advises."""
@@ -107,12 +107,20 @@ def vendor_error(status: int, code: str | int | None = None, *, fault: Fault | N
 
 def malformed(detail: str, status: int | None = None) -> Problem:
     """A reply that is no failure by its status and yet of no use."""
-    return Problem("vendor_malformed", detail, vendor_status=status)
+    return Ambiguous("vendor_malformed", detail, vendor_status=status)
 
 
 def timed_out() -> Problem:
     """The request's time is up."""
-    return Problem("vendor_timeout", "The vendor did not answer in time. Try again.", retry_after=1)
+    return Ambiguous("vendor_timeout", "The vendor did not answer in time. Try again.", retry_after=1)
+
+
+class Parts(TypedDict, total=False):
+    """What a call may have: headers, a value to send as JSON, and a dialect of its own."""
+
+    headers: Mapping[str, str]
+    json: object
+    dialect: Dialect
 
 
 class Upstream:
@@ -136,29 +144,25 @@ class Upstream:
             self._session.mount(f"{self._base_url}/{path}", again)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="upstream")
 
-    def request[T](  # noqa: PLR0913 - the parts of a request
-        self,
-        method: str,
-        path: str,
-        shape: type[T],
-        deadline: Deadline,
-        *,
-        headers: Mapping[str, str] | None = None,
-        json: object = None,
-        dialect: Dialect | None = None,
-    ) -> T:
-        """Asks the vendor and decodes its answer as `shape`. `path` is relative, its variable parts passed through `segment`.
-
-        Raises the dialect's problem, `vendor_malformed`, `vendor_unavailable` or `vendor_timeout`; never later than the deadline.
-        """
-        reply = self._exchange(method, f"{self._base_url}/{path}", deadline, dict(headers or {}), json)
-        problem = (dialect or self._dialect)(reply)
-        if problem:
-            raise problem
+    def request[T](self, method: str, path: str, shape: type[T], deadline: Deadline, **parts: Unpack[Parts]) -> T:
+        """Asks the vendor and decodes its answer as `shape`. Raises as `reply` does, and `vendor_malformed`."""
+        reply = self.reply(method, path, deadline, **parts)
         try:
             return msgspec.json.decode(reply.body, type=shape)
         except (msgspec.DecodeError, RecursionError):
             raise malformed("The vendor's answer lacks what it documents.", reply.status) from None
+
+    def reply(self, method: str, path: str, deadline: Deadline, **parts: Unpack[Parts]) -> Reply:
+        """Asks the vendor. `path` is relative to the base URL, its variable parts passed through `segment`.
+
+        Raises the dialect's problem, `vendor_unavailable`, `vendor_malformed` or `vendor_timeout`, never later than the deadline.
+        """
+        url, headers = f"{self._base_url}/{path}", dict(parts.get("headers", {}))
+        reply = self._exchange(method, url, deadline, headers, parts.get("json"))
+        problem = parts.get("dialect", self._dialect)(reply)
+        if problem:
+            raise problem
+        return reply
 
     def _exchange(self, method: str, url: str, deadline: Deadline, headers: dict[str, str], json: object) -> Reply:
         """A socket's timeouts bound neither name look-up nor a reply that drips in: so a thread works, and this one waits."""
@@ -169,7 +173,7 @@ class Upstream:
         except TimeoutError:
             raise timed_out() from None
         except (requests.RequestException, HTTPError) as fault:
-            raise _unreachable(fault) from None
+            raise _unanswered(fault) from None
         finally:
             deadline.waited += monotonic() - started
 
@@ -223,9 +227,13 @@ def _session() -> requests.Session:
     return session
 
 
-def _unreachable(fault: Exception) -> Problem:
-    if isinstance(
-        fault, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError
-    ) or not isinstance(fault, requests.RequestException):
+def _unanswered(fault: Exception) -> Problem:
+    """A connection that was never made leaves nothing behind at the vendor; one that broke may have."""
+    if not isinstance(fault, requests.ConnectionError):
         return malformed("The vendor's answer broke off or cannot be decoded.")
-    return Problem("vendor_unavailable", "The vendor cannot be reached. Try again.", retry_after=2)
+    reason = getattr(fault.args[0], "reason", None) if fault.args else None
+    unsent = isinstance(fault, requests.ConnectTimeout | requests.exceptions.SSLError) or isinstance(
+        reason, NewConnectionError
+    )
+    kind = Problem if unsent else Ambiguous
+    return kind("vendor_unavailable", "The vendor cannot be reached. Try again.", retry_after=2)

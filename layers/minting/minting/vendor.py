@@ -1,6 +1,8 @@
 """A vendor's Lambda: the one way that every request takes, from the event to the answer and the record of it."""
 
-from collections.abc import Callable
+import hashlib
+import re
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -10,14 +12,20 @@ from minting.bodies import Body, decode_body
 from minting.callers import Caller, caller_of
 from minting.credentials import Credential, Facts
 from minting.keys import Key, Keys
-from minting.problems import KeyRejected, Problem
+from minting.ledger import Ledger
+from minting.limits import Limits
+from minting.owners import Owners
+from minting.problems import FieldError, KeyRejected, Problem
 from minting.settings import Settings, load
+from minting.slots import Rules, Slots
 from minting.upstream import Deadline
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 type Response = dict[str, Any]
+
+NO_FACTS = Facts()
 
 
 class Call[K: Key](NamedTuple):
@@ -28,17 +36,30 @@ class Call[K: Key](NamedTuple):
     deadline: Deadline
 
 
-class Operation[K: Key, B: Body](NamedTuple):
-    """`mint` asks the vendor. `permit`, before it, raises `not_allowed` for what this deployment does not let callers choose."""
+type Action[A, K: Key, R] = Callable[[A, Call[K]], R]
 
-    body: type[B]
-    facts: Facts
-    permit: Callable[[B], None]
-    mint: Callable[[B, Call[K]], Credential]
+
+class Operation[K: Key](NamedTuple):
+    """What answers a route. `permit` raises `not_allowed` for what this deployment does not let callers choose.
+
+    `ask` asks the vendor: with the body, or with the session where `take` gets one first. `token` names the caller's own token in
+    the body of what acts on one. `counted` says whether the limits count it.
+    """
+
+    body: type[Body]
+    ask: Action[Any, K, Credential | None]
+    outcome: str = "minted"
+    status: int = 201
+    facts: Facts = NO_FACTS
+    permit: Callable[[Any], None] = lambda _: None
+    take: Action[Any, K, Any] | None = None
+    slots: Slots[Any] | None = None
+    token: Callable[[Any], str] | None = None
+    counted: bool = True
 
 
 class Vendor[S: Settings, K: Key]:
-    """One vendor's settings, key and operations. Its `handler` is the Lambda's.
+    """One vendor's settings, key, limits and operations. Its `handler` is the Lambda's.
 
     Raises ValueError where the environment is not what `settings` declares: a function that is set up wrongly does not start.
     """
@@ -49,19 +70,42 @@ class Vendor[S: Settings, K: Key]:
         self._keys = Keys(self.settings.api_key_secret, key)
         if self.settings.aws_lambda_initialization_type != "snap-start":  # a snapshot must not hold a secret
             self._keys.prefetch()
+        self._ledger = Ledger(name, self.settings.limits_table)
+        self._limits = Limits(self._ledger, self.settings.caller_per_hour, self.settings.vendor_per_day)
+        self._owners = Owners(self._ledger)
         self._audit = Audit(name)
-        self._operations: dict[str, Operation[K, Any]] = {}
+        self._operations: dict[str, Operation[K]] = {}
 
     def mints[B: Body](
-        self, *routes: str, body: type[B], facts: Facts, permit: Callable[[B], None] = lambda _: None
-    ) -> Callable[[Callable[[B, Call[K]], Credential]], Callable[[B, Call[K]], Credential]]:
-        """Declares a function as what answers `routes` (`POST /v1/...`, as API Gateway names them)."""
+        self, *routes: str, body: type[B], facts: Facts = NO_FACTS, permit: Callable[[B], None] = lambda _: None
+    ) -> Callable[[Action[B, K, Credential]], Action[B, K, Credential]]:
+        """Declares a function as what mints at `routes` (`POST /v1/...`, as API Gateway names them)."""
+        return lambda mint: self._declare(routes, mint, Operation(body, mint, facts=facts, permit=permit))
 
-        def declare(mint: Callable[[B, Call[K]], Credential]) -> Callable[[B, Call[K]], Credential]:
-            self._operations |= dict.fromkeys(routes, Operation(body, facts, permit, mint))
-            return mint
+    def mints_session[B: Body, T](  # noqa: PLR0913 - two steps, and what lies between them
+        self, route: str, *, body: type[B], facts: Facts, take: Action[B, K, T], session: type[T], rules: Rules
+    ) -> Callable[[Action[T, K, Credential]], Action[T, K, Credential]]:
+        """Declares a function as what mints credentials for a session. `take` gets a new one, and with it a slot."""
+        slots = Slots(self._ledger, self._limits, rules, session)
+        return lambda mint: self._declare((route,), mint, Operation(body, mint, facts=facts, take=take, slots=slots))
 
-        return declare
+    def extends[B: Body](
+        self, route: str, *, body: type[B], facts: Facts, token: Callable[[B], str]
+    ) -> Callable[[Action[B, K, Credential]], Action[B, K, Credential]]:
+        """Declares a function as what prolongs a caller's own token."""
+        return lambda ask: self._declare((route,), ask, Operation(body, ask, "extended", 200, facts, token=token))
+
+    def revokes[B: Body](
+        self, route: str, *, body: type[B], token: Callable[[B], str]
+    ) -> Callable[[Action[B, K, None]], Action[B, K, None]]:
+        """Declares a function as what ends a caller's own token. No limit stands in its way."""
+        return lambda ask: self._declare(
+            (route,), ask, Operation(body, ask, "revoked", 204, token=token, counted=False)
+        )
+
+    def _declare[F](self, routes: Sequence[str], function: F, operation: Operation[K]) -> F:
+        self._operations |= dict.fromkeys(routes, operation)
+        return function
 
     def handler(self, event: dict[str, Any], context: "LambdaContext") -> Response:
         """Answers one HTTP API event (payload 2.0). It never raises: whatever goes wrong is a problem and a record."""
@@ -71,7 +115,7 @@ class Vendor[S: Settings, K: Key]:
             response = self._answer(event, record, deadline)
         except Problem as problem:
             response = _refusal(problem, record)
-        except Exception as fault:  # noqa: BLE001 - the last line before the platform, which would write down the exception's message
+        except Exception as fault:  # noqa: BLE001 - the platform would write down the exception's message, with whatever it holds
             record.crashed(fault)
             response = _refusal(Problem("internal_error", "Report the `instance` to this deployment's team."), record)
         record.status = response["statusCode"]
@@ -85,30 +129,81 @@ class Vendor[S: Settings, K: Key]:
         record.caller = caller_of(event)
         body = decode_body(event, operation.body)
         operation.permit(body)
-        credential = self._mint(operation, body, record.caller, deadline)
-        answer = credential.answer(record.mint_id, self.name, operation.facts)
-        record.outcome = "minted"
-        record.token_sha256 = credential.fingerprint()
-        record.ttl_seconds = answer["mint"]["expires_in"]
-        return _response(201, "application/json", answer)
+        if operation.token:
+            record.token_sha256 = _fingerprint(operation.token(body))
+            self._owners.check(record.token_sha256, record.caller)
+        credential = self._counted(operation, body, record.caller, _repeat_key(event), deadline)
+        record.outcome = operation.outcome
+        return self._handed_out(operation, credential, record, deadline) if credential else _response(operation.status)
 
-    def _mint[B: Body](self, operation: Operation[K, B], body: B, caller: Caller, deadline: Deadline) -> Credential:
+    def _handed_out(
+        self, operation: Operation[K], credential: Credential, record: Record, deadline: Deadline
+    ) -> Response:
+        answer = credential.answer(record.mint_id, self.name, operation.facts)
+        record.token_sha256 = _fingerprint(credential.secret)
+        record.ttl_seconds = answer["mint"]["expires_in"]
+        if record.caller and operation.facts.revocable:
+            self._owners.remember(record.token_sha256, record.caller, credential.expires_at, deadline)
+        return _response(operation.status, answer)
+
+    def _counted(
+        self, operation: Operation[K], body: Body, caller: Caller, repeat_key: str | None, deadline: Deadline
+    ) -> Credential | None:
+        """Asks the vendor within the limits; what fails is given back."""
+        windows = self._limits.windows(caller) if operation.counted else []
+        claim = operation.slots.claim(caller, repeat_key) if operation.slots else None
+        subject: Any = body
+        if operation.slots and operation.take and claim:
+            take = operation.take
+            subject = operation.slots.session(
+                claim, windows, lambda: self._with_key(take, body, caller, deadline), deadline
+            )
+        elif windows:
+            self._limits.take(windows, deadline)
+        try:
+            return self._with_key(operation.ask, subject, caller, deadline)
+        except Exception as fault:
+            self._limits.give_back(windows, deadline)
+            if operation.slots and claim and isinstance(fault, Problem) and fault.vendor_status == 404:
+                operation.slots.forget(
+                    claim, deadline
+                )  # the vendor has cleaned the session up: the next call takes a new one
+            raise
+
+    def _with_key[A, R](self, ask: Action[A, K, R], subject: A, caller: Caller, deadline: Deadline) -> R:
+        """Asks with the key in use and, where the vendor refuses it, once more with the one that has replaced it."""
         key = self._keys.current()
         try:
-            return operation.mint(body, Call(key, caller, deadline))
+            return ask(subject, Call(key, caller, deadline))
         except KeyRejected as refusal:
             newer = self._keys.newer_than(key, refusal)
-        return operation.mint(body, Call(newer, caller, deadline))
+        return ask(subject, Call(newer, caller, deadline))
+
+
+def _fingerprint(token: str) -> str:
+    """SHA-256 in hex: finds a token's record and owner without keeping the token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _repeat_key(event: dict[str, Any]) -> str | None:
+    """The Idempotency-Key header. Raises `invalid_request` for one that is not 1 to 255 printable ASCII characters."""
+    key: str | None = (event.get("headers") or {}).get("idempotency-key")
+    if key is not None and not re.fullmatch(r"[\x20-\x7e]{1,255}", key):
+        error = FieldError("Idempotency-Key", "Expected 1 to 255 printable ASCII characters")
+        raise Problem("invalid_request", "Correct the header and send the request again.", errors=[error])
+    return key
 
 
 def _refusal(problem: Problem, record: Record) -> Response:
     record.failed(problem)
-    response = _response(problem.kind.status, "application/problem+json", problem.members(f"urn:uuid:{record.mint_id}"))
+    response = _response(problem.kind.status, problem.members(f"urn:uuid:{record.mint_id}"), "application/problem+json")
     if problem.retry_after is not None:
         response["headers"]["retry-after"] = str(problem.retry_after)
     return response
 
 
-def _response(status: int, content_type: str, body: dict[str, Any]) -> Response:
+def _response(status: int, body: dict[str, Any] | None = None, content_type: str = "application/json") -> Response:
+    if body is None:
+        return {"statusCode": status, "headers": {"cache-control": "no-store"}, "body": ""}
     headers = {"content-type": content_type, "cache-control": "no-store"}
     return {"statusCode": status, "headers": headers, "body": msgspec.json.encode(body).decode()}

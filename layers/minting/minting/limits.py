@@ -1,0 +1,89 @@
+"""How much may be minted: per caller and hour, per vendor and day, and not at all while the operator has stopped the vendor."""
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from minting.callers import Caller
+from minting.ledger import Change, Ledger, Refused
+from minting.problems import Problem
+from minting.upstream import Deadline
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+STOP = "stop"
+"""Key of the item whose existence stops the vendor at once (docs/operating.md has the command)."""
+
+
+class Window(NamedTuple):
+    """A count that begins anew at fixed times, in UTC."""
+
+    name: str
+    key: str
+    most: int
+    ends: datetime
+
+    def take(self) -> Change:
+        """One more, if there is room. The item outlives its window by a day, for whoever asks what happened."""
+        values = {"one": 1, "most": self.most, "gone": int((self.ends + DAY).timestamp())}
+        return Change(
+            self.key, "ADD #used :one SET #expires = :gone", "attribute_not_exists(#used) OR #used < :most", values
+        )
+
+    def give_back(self) -> Change:
+        """One less."""
+        return Change(self.key, "ADD #used :less", "", {"less": -1})
+
+    def exceeded(self) -> Problem:
+        """The refusal, with the time until the window ends."""
+        wait = max(1, int((self.ends - datetime.now(UTC)).total_seconds()) + 1)
+        return Problem(
+            "quota_exceeded", f"The limit {self.name} ({self.most}) is reached.", limit=self.name, retry_after=wait
+        )
+
+
+class Limits:
+    """One vendor's limits over all of its function's environments, counted atomically. Where they cannot be, nobody mints."""
+
+    def __init__(self, ledger: Ledger, caller_per_hour: int, vendor_per_day: int) -> None:
+        self._ledger = ledger
+        self._caller_per_hour = caller_per_hour
+        self._vendor_per_day = vendor_per_day
+
+    def windows(self, caller: Caller) -> list[Window]:
+        """Those that count for a caller now, the narrowest first."""
+        now = datetime.now(UTC)
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        day = hour.replace(hour=0)
+        return [
+            Window("caller_per_hour", f"hour#{digest(caller)}#{hour:%Y-%m-%dT%H}", self._caller_per_hour, hour + HOUR),
+            Window("vendor_per_day", f"day#{day:%Y-%m-%d}", self._vendor_per_day, day + DAY),
+        ]
+
+    def take(self, windows: Sequence[Window], deadline: Deadline, also: Sequence[Change] = ()) -> None:
+        """Counts one mint in all windows, together with the changes in `also`, or nothing at all.
+
+        Raises `quota_exceeded`, `vendor_stopped`, `limits_unavailable`, or Refused with the index in `also`.
+        """
+        not_stopped = Change(STOP, "", "attribute_not_exists(#id)")
+        changes = [*(window.take() for window in windows), not_stopped, *also]
+        try:
+            self._ledger.change(changes, deadline)
+        except Refused as refused:
+            if refused.index < len(windows):
+                raise windows[refused.index].exceeded() from None
+            if refused.index == len(windows):
+                raise Problem("vendor_stopped", "The team has stopped this vendor for now.", retry_after=60) from None
+            raise Refused(refused.index - len(windows) - 1, refused.item) from None
+
+    def give_back(self, windows: Sequence[Window], deadline: Deadline, also: Sequence[Change] = ()) -> None:
+        """Undoes `take`, as far as the table lets us: what cannot be given back stays counted."""
+        with suppress(Refused, Problem):
+            self._ledger.change([*(window.give_back() for window in windows), *also], deadline)
+
+
+def digest(caller: Caller) -> str:
+    """A caller's place in keys: not readable, of fixed length, and never the same for two."""
+    return hashlib.sha256(f"{len(caller.iss)}:{caller.iss}{caller.sub}".encode()).hexdigest()
