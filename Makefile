@@ -28,6 +28,9 @@ format: .venv/ready
 build: .venv/ready .venv-sam/ready
 	$(SAM) build --cached --parallel
 
+sam-local: build  ## every event of events/ through `sam local invoke`; skipped, and says so, where no Docker engine can be had
+	local/sam/run.sh
+
 .venv/ready: requirements/dev.txt
 	python3.13 -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<

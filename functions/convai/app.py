@@ -19,6 +19,7 @@ from minting import (
     by_status,
     key_rejected,
     rfc3339,
+    token,
 )
 
 
@@ -74,6 +75,11 @@ vendor = Vendor("convai", ConvaiSettings, ApiKey)
 api = Upstream(vendor.settings.convai_api_url, repeatable=["user/connect"], dialect=dialect)
 
 
+def own(request: TokenRequest) -> str:
+    """The thing that must be the caller's own."""
+    return token(request.apiAuthToken)
+
+
 FACTS = Facts(extendable=True, revocable=True)
 
 
@@ -84,8 +90,8 @@ def mint(_: MintRequest, call: Call[ApiKey]) -> Credential:
     return credential(reply.apiAuthToken, reply.expirationTime)
 
 
-@vendor.extends(
-    "POST /v1/convai/tokens/extend", body=TokenRequest, facts=FACTS, token=lambda request: request.apiAuthToken
+@vendor.serves(
+    "POST /v1/convai/tokens/extend", body=TokenRequest, outcome="extended", facts=FACTS, owned=own, counted=True
 )
 def extend(request: TokenRequest, call: Call[ApiKey]) -> Credential:
     """The same token with a new expiry, where the vendor says which; its current pages do not."""
@@ -97,7 +103,7 @@ def extend(request: TokenRequest, call: Call[ApiKey]) -> Credential:
     return credential(request.apiAuthToken, answer.get("expirationTime") if isinstance(answer, dict) else None)
 
 
-@vendor.revokes("POST /v1/convai/tokens/revoke", body=TokenRequest, token=lambda request: request.apiAuthToken)
+@vendor.serves("POST /v1/convai/tokens/revoke", body=TokenRequest, outcome="revoked", status=204, owned=own)
 def revoke(request: TokenRequest, call: Call[ApiKey]) -> None:
     """Ends the token at once; a session that runs on it goes on. What a success says is not documented, so it is not read."""
     wanted = {"apiAuthToken": request.apiAuthToken}
@@ -109,11 +115,11 @@ def signed(call: Call[ApiKey]) -> dict[str, str]:
     return {"CONVAI-API-KEY": call.key.api_key}
 
 
-def credential(token: str, expiration_time: object) -> Credential:
+def credential(auth_token: str, expiration_time: object) -> Credential:
     """What the client takes. Unity refuses an `expirationTime` that does not parse, so a bad one is left out."""
     expires_at = utc(expiration_time)
     expiration = {"expirationTime": rfc3339(expires_at)} if expires_at else {}
-    return Credential({"apiAuthToken": token} | expiration, token, expires_at)
+    return Credential({"apiAuthToken": auth_token} | expiration, auth_token, expires_at)
 
 
 def utc(iso: object) -> datetime | None:

@@ -7,6 +7,8 @@ gc.disable()  # nothing that is imported is garbage: a tenth of a cold start wen
 from minting.bodies import Body
 from minting.credentials import Credential, Facts, rfc3339
 from minting.keys import ApiKey, Key, Secret
+from minting.ledger import Change, Ledger
+from minting.owners import Owners, token
 from minting.problems import CATALOGUE, FieldError, KeyRejected, Problem
 from minting.settings import AllowList, Settings
 from minting.slots import Rules
@@ -32,6 +34,7 @@ __all__ = [
     "ApiKey",
     "Body",
     "Call",
+    "Change",
     "Credential",
     "Deadline",
     "Dialect",
@@ -39,6 +42,8 @@ __all__ = [
     "FieldError",
     "Key",
     "KeyRejected",
+    "Ledger",
+    "Owners",
     "Problem",
     "Reply",
     "Rules",
@@ -51,5 +56,6 @@ __all__ = [
     "malformed",
     "rfc3339",
     "segment",
+    "token",
     "vendor_error",
 ]

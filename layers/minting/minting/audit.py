@@ -23,8 +23,9 @@ for talkative in ("boto3", "botocore", "requests", "urllib3"):
 class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One request's record, filled in as it goes along. `mint_id` is the Lambda request id, so it finds the platform's lines too.
 
-    `token_sha256` finds the record of a leaked token without keeping the token. `frames` are the places, outermost first, that
-    an exception of our own came through; its message is left out, for it may hold what must not be logged.
+    `subject` is what an operation acts on, such as `token#<SHA-256>`. `token_sha256` finds the record of a leaked token without
+    keeping the token. `frames` are the places, outermost first, that an exception of our own came through; its message is left
+    out, for it may hold what must not be logged.
     """
 
     mint_id: str
@@ -33,6 +34,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     outcome: str = "done"
     status: int = 0
     caller: Caller | None = None
+    subject: str | None = None
     ttl_seconds: int | None = None
     token_sha256: str | None = None
     fault: str | None = None

@@ -1,10 +1,11 @@
-"""Request bodies: from an HTTP API event to a checked value, or every fault in it at once."""
+"""What callers send: from an HTTP API event to a checked value, or every fault in it at once."""
 
 import base64
 import binascii
 import types
 from collections.abc import Iterator
 from typing import Annotated, Any, get_args, get_origin
+from urllib.parse import parse_qs
 
 import msgspec
 
@@ -18,24 +19,60 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an operation takes from its caller. A field that is not declared is refused."""
 
 
-def decode_body[B: Body](event: dict[str, Any], shape: type[B], largest: int = LARGEST_BODY) -> B:
-    """Decodes the event's JSON body as `shape`.
+def decode_request[B: Body](event: dict[str, Any], shape: type[B], largest: int = LARGEST_BODY) -> B:
+    """Decodes what the event carries as `shape`: path parameters and the JSON body or, where the method has none, the query.
 
-    No body and no content type, or a GET, is the empty object: nothing was sent. A declared body must be there and be JSON.
+    No body and no content type is the empty object: nothing was sent. A body that is declared must be there and be JSON.
     Raises `body_too_large`, `not_json` or `invalid_request`.
     """
-    raw = _raw(event)
-    content_type = _content_type(event)
-    if event["requestContext"]["http"]["method"] == "GET" or not (raw or content_type):
-        raw = b"{}"
-    elif content_type != "application/json":
-        raise Problem("not_json", "Send the body as JSON, with `Content-Type: application/json`.")
-    if len(raw) > largest:
-        raise Problem("body_too_large", f"Send at most {largest} bytes.")
+    path: dict[str, Any] = event.get("pathParameters") or {}
+    if event["requestContext"]["http"]["method"] in {"GET", "DELETE"}:
+        return _converted(_query(event, shape) | path, shape, strict=False)
+    raw = _json_body(event, largest)
+    if path:
+        value = _parsed(raw)
+        return _converted(value | path if isinstance(value, dict) else value, shape, strict=True)
     try:
         return msgspec.json.decode(raw, type=shape)
     except (msgspec.DecodeError, RecursionError):
-        raise _invalid(*_explain(raw, shape)) from None
+        raise _invalid(*_faults(_parsed(raw), shape, "", strict=True)) from None
+
+
+def _json_body(event: dict[str, Any], largest: int) -> bytes:
+    raw = _raw(event)
+    content_type = _content_type(event)
+    if not raw and not content_type:
+        return b"{}"
+    if content_type != "application/json":
+        raise Problem("not_json", "Send the body as JSON, with `Content-Type: application/json`.")
+    if len(raw) > largest:
+        raise Problem("body_too_large", f"Send at most {largest} bytes.")
+    return raw
+
+
+def _parsed(raw: bytes) -> Any:
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        raise _invalid(FieldError("", "The body is not JSON in UTF-8")) from None
+
+
+def _query(event: dict[str, Any], shape: type[Body]) -> dict[str, Any]:
+    """API Gateway joins repeated parameters with commas, so they are read from the query as it was sent."""
+    lists = {
+        field.encode_name
+        for field in msgspec.structs.fields(shape)
+        if any(get_origin(option) is list for option in _options(field.type))
+    }
+    given = parse_qs(event.get("rawQueryString") or "", keep_blank_values=True)
+    return {name: values if name in lists or len(values) > 1 else values[0] for name, values in given.items()}
+
+
+def _converted[B: Body](value: Any, shape: type[B], *, strict: bool) -> B:
+    try:
+        return msgspec.convert(value, shape, strict=strict)
+    except msgspec.ValidationError:
+        raise _invalid(*_faults(value, shape, "", strict=strict)) from None
 
 
 def _raw(event: dict[str, Any]) -> bytes:
@@ -57,26 +94,18 @@ def _invalid(*errors: FieldError) -> Problem:
     return Problem("invalid_request", "Correct the fields named in `errors` and send the request again.", errors=errors)
 
 
-def _explain(raw: bytes, shape: type[Body]) -> list[FieldError]:
-    """Every fault in a body that is not a `shape`; msgspec itself stops at the first."""
-    try:
-        value = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
-        return [FieldError("", "The body is not JSON in UTF-8")]
-    return _faults(value, shape, "")
+def _faults(value: object, shape: Any, path: str, *, strict: bool) -> list[FieldError]:
+    """Every fault in a value that is not a `shape`; msgspec itself stops at the first."""
+    return list(_inner_faults(value, shape, path, strict)) or list(_own_fault(value, shape, path, strict))
 
 
-def _faults(value: object, shape: Any, path: str) -> list[FieldError]:
-    return list(_inner_faults(value, shape, path)) or list(_own_fault(value, shape, path))
-
-
-def _inner_faults(value: object, shape: Any, path: str) -> Iterator[FieldError]:
+def _inner_faults(value: object, shape: Any, path: str, strict: bool) -> Iterator[FieldError]:  # noqa: FBT001
     for option in _options(shape):
         if isinstance(value, dict) and isinstance(option, type) and issubclass(option, msgspec.Struct):
-            yield from _field_faults(value, option, path)
+            yield from _field_faults(value, option, path, strict)
         elif isinstance(value, list) and get_origin(option) is list:
             for index, item in enumerate(value):
-                yield from _faults(item, get_args(option)[0], f"{path}[{index}]")
+                yield from _faults(item, get_args(option)[0], f"{path}[{index}]", strict=strict)
 
 
 def _options(shape: Any) -> tuple[Any, ...]:
@@ -86,20 +115,25 @@ def _options(shape: Any) -> tuple[Any, ...]:
     return get_args(shape) if isinstance(shape, types.UnionType) else (shape,)
 
 
-def _field_faults(value: dict[str, object], shape: type[msgspec.Struct], path: str) -> Iterator[FieldError]:
+def _field_faults(
+    value: dict[str, object],
+    shape: type[msgspec.Struct],
+    path: str,
+    strict: bool,  # noqa: FBT001
+) -> Iterator[FieldError]:
     fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
     for name in value.keys() - fields.keys():
         yield FieldError(_join(path, name), "Unknown field")
     for name, field in fields.items():
         if name in value:
-            yield from _faults(value[name], field.type, _join(path, name))
+            yield from _faults(value[name], field.type, _join(path, name), strict=strict)
         elif field.required:
             yield FieldError(_join(path, name), "Required")
 
 
-def _own_fault(value: object, shape: Any, path: str) -> Iterator[FieldError]:
+def _own_fault(value: object, shape: Any, path: str, strict: bool) -> Iterator[FieldError]:  # noqa: FBT001
     try:
-        msgspec.convert(value, shape)
+        msgspec.convert(value, shape, strict=strict)
     except msgspec.ValidationError as fault:
         message, _, inside = str(fault).partition(" - at `")
         yield FieldError(path + inside.rstrip("`").removeprefix("$"), message)

@@ -1,5 +1,6 @@
-"""Whose token it is: extending and revoking are for the caller that it was minted for."""
+"""Whose a thing is: a token is extended and revoked, and an upload gone on with, by the caller that it was made for."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 from minting.callers import Caller
@@ -9,24 +10,32 @@ from minting.problems import Problem
 from minting.upstream import Deadline
 
 KEPT = timedelta(days=2)
-"""How long past its expiry (or, where that is not known, its mint) a token's owner is remembered."""
+"""How long past its expiry (or, where that is not known, from now on) a thing's owner is remembered."""
 
 
 class Owners:
-    """One vendor's tokens, by their fingerprints."""
+    """One vendor's things, by names such as `token#<SHA-256>` and `upload#<id>`."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def remember(self, fingerprint: str, caller: Caller, expires_at: datetime | None, deadline: Deadline) -> None:
+    def remember(self, thing: str, caller: Caller, expires_at: datetime | None, deadline: Deadline) -> None:
         """Writes the owner down. Raises `limits_unavailable`: what cannot be revoked is not handed out as if it could."""
         gone = int(((expires_at or datetime.now(UTC)) + KEPT).timestamp())
         values = {"owner": digest(caller), "gone": gone}
-        self._ledger.change(
-            [Change(f"token#{fingerprint}", "SET #owner = :owner, #expires = :gone", "", values)], deadline
-        )
+        self._ledger.change([Change(thing, "SET #owner = :owner, #expires = :gone", "", values)], deadline)
 
-    def check(self, fingerprint: str, caller: Caller) -> None:
-        """Raises `not_found` for another caller's token, in the same words as for one that never was."""
-        if self._ledger.read(f"token#{fingerprint}").get("owner") != digest(caller):
-            raise Problem("not_found", "You have no such token.")
+    def check(self, thing: str, caller: Caller) -> None:
+        """Raises `not_found` for another caller's thing, in the same words as for one that never was."""
+        if self._ledger.read(thing).get("owner") != digest(caller):
+            raise Problem("not_found", "You have no such thing.")
+
+
+def token(secret: str) -> str:
+    """A token's name among the things."""
+    return f"token#{fingerprint(secret)}"
+
+
+def fingerprint(secret: str) -> str:
+    """SHA-256 in hex: finds a token's record and owner without keeping the token."""
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,20 +1,19 @@
 """A vendor's Lambda: the one way that every request takes, from the event to the answer and the record of it."""
 
-import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from minting.audit import Audit, Record
-from minting.bodies import Body, decode_body
+from minting.bodies import LARGEST_BODY, Body, decode_request
 from minting.callers import Caller, caller_of
 from minting.credentials import Credential, Facts
 from minting.keys import Key, Keys
 from minting.ledger import Ledger
 from minting.limits import Limits
-from minting.owners import Owners
+from minting.owners import Owners, fingerprint, token
 from minting.problems import FieldError, KeyRejected, Problem
 from minting.settings import Settings, load
 from minting.slots import Rules, Slots
@@ -29,11 +28,12 @@ NO_FACTS = Facts()
 
 
 class Call[K: Key](NamedTuple):
-    """What an operation is given beside its body: the vendor's key, who asks, and by when to answer."""
+    """What an operation is given beside its body: the vendor's key, who asks, by when to answer, and where to keep things."""
 
     key: K
     caller: Caller
     deadline: Deadline
+    ledger: Ledger
 
 
 type Action[A, K: Key, R] = Callable[[A, Call[K]], R]
@@ -42,20 +42,21 @@ type Action[A, K: Key, R] = Callable[[A, Call[K]], R]
 class Operation[K: Key](NamedTuple):
     """What answers a route. `permit` raises `not_allowed` for what this deployment does not let callers choose.
 
-    `ask` asks the vendor: with the body, or with the session where `take` gets one first. `token` names the caller's own token in
-    the body of what acts on one. `counted` says whether the limits count it.
+    `ask` asks the vendor: with the body, or with the session where `take` gets one first. `owned` names the thing (`token#...`)
+    that must be the caller's own. `counted` says whether the limits count it. `largest` bounds the body, in bytes.
     """
 
     body: type[Body]
-    ask: Action[Any, K, Credential | None]
+    ask: Action[Any, K, Credential | Mapping[str, Any] | None]
     outcome: str = "minted"
     status: int = 201
     facts: Facts = NO_FACTS
     permit: Callable[[Any], None] = lambda _: None
     take: Action[Any, K, Any] | None = None
     slots: Slots[Any] | None = None
-    token: Callable[[Any], str] | None = None
+    owned: Callable[[Any], str] | None = None
     counted: bool = True
+    largest: int = LARGEST_BODY
 
 
 class Vendor[S: Settings, K: Key]:
@@ -89,19 +90,28 @@ class Vendor[S: Settings, K: Key]:
         slots = Slots(self._ledger, self._limits, rules, session)
         return lambda mint: self._declare((route,), mint, Operation(body, mint, facts=facts, take=take, slots=slots))
 
-    def extends[B: Body](
-        self, route: str, *, body: type[B], facts: Facts, token: Callable[[B], str]
-    ) -> Callable[[Action[B, K, Credential]], Action[B, K, Credential]]:
-        """Declares a function as what prolongs a caller's own token."""
-        return lambda ask: self._declare((route,), ask, Operation(body, ask, "extended", 200, facts, token=token))
+    def serves[B: Body, R: Credential | Mapping[str, Any] | None](  # noqa: PLR0913 - what tells one operation from another
+        self,
+        route: str,
+        *,
+        body: type[B],
+        outcome: str = "served",
+        status: int = 200,
+        facts: Facts = NO_FACTS,
+        permit: Callable[[B], None] = lambda _: None,
+        owned: Callable[[B], str] | None = None,
+        counted: bool = False,
+        largest: int = LARGEST_BODY,
+    ) -> Callable[[Action[B, K, R]], Action[B, K, R]]:
+        """Declares a function as what answers a route otherwise than by minting: with a credential, an object, or nothing."""
 
-    def revokes[B: Body](
-        self, route: str, *, body: type[B], token: Callable[[B], str]
-    ) -> Callable[[Action[B, K, None]], Action[B, K, None]]:
-        """Declares a function as what ends a caller's own token. No limit stands in its way."""
-        return lambda ask: self._declare(
-            (route,), ask, Operation(body, ask, "revoked", 204, token=token, counted=False)
-        )
+        def declare(ask: Action[B, K, R]) -> Action[B, K, R]:
+            operation = Operation(
+                body, ask, outcome, status, facts, permit, owned=owned, counted=counted, largest=largest
+            )
+            return self._declare((route,), ask, operation)
+
+        return declare
 
     def _declare[F](self, routes: Sequence[str], function: F, operation: Operation[K]) -> F:
         self._operations |= dict.fromkeys(routes, operation)
@@ -127,28 +137,30 @@ class Vendor[S: Settings, K: Key]:
         if operation is None:
             raise Problem("not_found", "This function does not serve that route.")
         record.caller = caller_of(event)
-        body = decode_body(event, operation.body)
+        body = decode_request(event, operation.body, operation.largest)
         operation.permit(body)
-        if operation.token:
-            record.token_sha256 = _fingerprint(operation.token(body))
-            self._owners.check(record.token_sha256, record.caller)
-        credential = self._counted(operation, body, record.caller, _repeat_key(event), deadline)
+        if operation.owned:
+            record.subject = operation.owned(body)
+            self._owners.check(record.subject, record.caller)
+        result = self._counted(operation, body, record.caller, _repeat_key(event), deadline)
         record.outcome = operation.outcome
-        return self._handed_out(operation, credential, record, deadline) if credential else _response(operation.status)
+        if isinstance(result, Credential):
+            return self._handed_out(operation, result, record, deadline)
+        return _response(operation.status, result)
 
     def _handed_out(
         self, operation: Operation[K], credential: Credential, record: Record, deadline: Deadline
     ) -> Response:
         answer = credential.answer(record.mint_id, self.name, operation.facts)
-        record.token_sha256 = _fingerprint(credential.secret)
+        record.token_sha256 = fingerprint(credential.secret)
         record.ttl_seconds = answer["mint"]["expires_in"]
         if record.caller and operation.facts.revocable:
-            self._owners.remember(record.token_sha256, record.caller, credential.expires_at, deadline)
+            self._owners.remember(token(credential.secret), record.caller, credential.expires_at, deadline)
         return _response(operation.status, answer)
 
     def _counted(
         self, operation: Operation[K], body: Body, caller: Caller, repeat_key: str | None, deadline: Deadline
-    ) -> Credential | None:
+    ) -> Credential | Mapping[str, Any] | None:
         """Asks the vendor within the limits; what fails is given back."""
         windows = self._limits.windows(caller) if operation.counted else []
         claim = operation.slots.claim(caller, repeat_key) if operation.slots else None
@@ -174,15 +186,10 @@ class Vendor[S: Settings, K: Key]:
         """Asks with the key in use and, where the vendor refuses it, once more with the one that has replaced it."""
         key = self._keys.current()
         try:
-            return ask(subject, Call(key, caller, deadline))
+            return ask(subject, Call(key, caller, deadline, self._ledger))
         except KeyRejected as refusal:
             newer = self._keys.newer_than(key, refusal)
-        return ask(subject, Call(newer, caller, deadline))
-
-
-def _fingerprint(token: str) -> str:
-    """SHA-256 in hex: finds a token's record and owner without keeping the token."""
-    return hashlib.sha256(token.encode()).hexdigest()
+        return ask(subject, Call(newer, caller, deadline, self._ledger))
 
 
 def _repeat_key(event: dict[str, Any]) -> str | None:
@@ -202,7 +209,7 @@ def _refusal(problem: Problem, record: Record) -> Response:
     return response
 
 
-def _response(status: int, body: dict[str, Any] | None = None, content_type: str = "application/json") -> Response:
+def _response(status: int, body: Mapping[str, Any] | None = None, content_type: str = "application/json") -> Response:
     if body is None:
         return {"statusCode": status, "headers": {"cache-control": "no-store"}, "body": ""}
     headers = {"content-type": content_type, "cache-control": "no-store"}

@@ -1,0 +1,70 @@
+"""`python -m local`: the bundle on 127.0.0.1:$PORT until Ctrl-C or SIGTERM."""
+
+import errno
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from local import parameters
+
+if TYPE_CHECKING:
+    from local.bundle import Bundle
+
+BANNER = """\
+  vendors  {vendors}
+  AWS      AWS_ENDPOINT_URL={aws}
+  sign in  TOKEN=$(curl -s {url}/_local/token -d '{{"sub": "alice"}}' | cut -d'"' -f4)
+  mint     curl {url}/v1/convai/tokens -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{{}}'
+ready {url}
+"""
+
+
+def main() -> int:
+    _settle()
+    for ending in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a script's background job starts with it ignored
+        signal.signal(ending, signal.default_int_handler)
+    try:
+        return _run(os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "3000")
+    except KeyboardInterrupt:
+        return 0
+
+
+def _settle() -> None:
+    """What is set for real AWS or for the way out must not stand between the parts of this process."""
+    for name in ("AWS_PROFILE", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
+        os.environ.pop(name, None)
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = f"127.0.0.1,{os.environ.get(name, '')}"
+    os.environ |= parameters.AWS | os.environ
+
+
+def _run(host: str, port: str) -> int:
+    if not (port.isascii() and port.isdecimal() and int(port) < 65536):
+        return _refuse(f"PORT must be a number from 0 to 65535, not {port!r}")
+    from local.bundle import Bundle  # noqa: PLC0415 - takes a second, in which Ctrl-C is heard already
+
+    try:
+        with Bundle(host=host, port=int(port), given=os.environ, stack="avatar-mint") as bundle:
+            _announce(bundle)
+            signal.pause()
+    except OSError as fault:
+        if fault.errno not in {errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL}:
+            raise
+        return _refuse(f"cannot listen on {host}:{port}: {fault.strerror}; another PORT=... may be free")
+    return 0
+
+
+def _announce(bundle: "Bundle") -> None:
+    vendors = "  ".join(f"{vendor} {twin.url}" for vendor, twin in bundle.twins.items())
+    sys.stdout.write(BANNER.format(vendors=vendors, aws=bundle.aws["endpoint_url"], url=bundle.url))
+    sys.stdout.flush()
+
+
+def _refuse(reason: str) -> int:
+    sys.stderr.write(f"local: {reason}\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

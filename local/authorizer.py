@@ -1,0 +1,62 @@
+"""API Gateway's JWT authorizer. Source: its developer guide, "Control access to HTTP APIs with JWT authorizers"."""
+
+from functools import cached_property
+from typing import Any
+
+import jwt
+import requests
+from jwt.types import Options
+
+ALGORITHMS = ["RS256"]
+CHECKS: Options = {"require": ["iss", "exp"], "verify_aud": False, "verify_sub": False, "verify_jti": False}
+
+
+class UnauthorizedError(Exception):
+    """`challenge` is the value of the answer's www-authenticate header."""
+
+    def __init__(self, reason: str = "") -> None:
+        self.challenge = f'Bearer scope="" error="invalid_token" error_description="{reason}"' if reason else "Bearer"
+        super().__init__(self.challenge)
+
+
+class Authorizer:
+    """Verifies tokens against the keys that the issuer publishes, which are fetched with the first token and kept."""
+
+    def __init__(self, issuer: str, audience: list[str]) -> None:
+        self._issuer = issuer
+        self._audience = set(audience)
+
+    def claims(self, authorization: str | None) -> dict[str, Any]:
+        """The verified claims of a header `Bearer <JWT>` or `<JWT>`. Raises UnauthorizedError."""
+        if not authorization:
+            raise UnauthorizedError
+        try:
+            claims = self._verified(authorization.removeprefix("Bearer ").strip())
+        except jwt.ExpiredSignatureError:
+            raise UnauthorizedError("the token has expired") from None
+        except jwt.PyJWTError:
+            raise UnauthorizedError("the token is not valid") from None
+        if self._audience.isdisjoint(_audiences(claims)):
+            raise UnauthorizedError("the token does not have a valid audience")
+        return claims
+
+    def _verified(self, token: str) -> dict[str, Any]:
+        key = self._keys.get(jwt.get_unverified_header(token).get("kid", ""))
+        if key is None:
+            raise UnauthorizedError("the token's signing key is unknown")
+        claims: dict[str, Any] = jwt.decode(token, key, ALGORITHMS, CHECKS, issuer=self._issuer)
+        return claims
+
+    @cached_property
+    def _keys(self) -> dict[str, jwt.PyJWK]:
+        with requests.Session() as session:
+            session.trust_env = False
+            found = session.get(f"{self._issuer}/.well-known/openid-configuration", timeout=5).json()
+            published = session.get(found["jwks_uri"], timeout=5).json()
+        return {str(key.key_id): key for key in jwt.PyJWKSet.from_dict(published).keys}
+
+
+def _audiences(claims: dict[str, Any]) -> list[str]:
+    """`client_id` counts only where there is no `aud`."""
+    named = claims["aud"] if "aud" in claims else claims.get("client_id")
+    return [name for name in (named if isinstance(named, list) else [named]) if isinstance(name, str)]

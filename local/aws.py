@@ -1,0 +1,36 @@
+"""Stands in for AWS: moto's server, one request at a time."""
+
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+def start(exits: ExitStack) -> str:
+    """Starts it until `exits` close. Returns its URL."""
+    from moto.moto_server.werkzeug_app import (  # noqa: PLC0415 - a fifth of a second, not always wanted
+        DomainDispatcherApplication,
+        MotoRequestHandler,
+        create_backend_app,
+    )
+    from werkzeug.serving import make_server  # noqa: PLC0415
+
+    app = in_turn(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    exits.callback(server.shutdown)
+    return f"http://127.0.0.1:{server.server_port}"
+
+
+def in_turn(app: "WSGIApplication") -> "Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]":
+    """DynamoDB's transactions see nothing of one another; moto's see each other half done, unless they come one by one."""
+    turn = threading.Lock()
+
+    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
+        with turn:
+            return list(app(environ, start_response))
+
+    return answer

@@ -1,0 +1,93 @@
+"""The bundle's functions, loaded and called the way Lambda does it, all in this process."""
+
+import importlib.util
+import itertools
+import os
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest.mock import patch
+
+ROOT = Path(__file__).parents[1]
+
+type Handler = Callable[[dict[str, Any], Any], Any]
+
+_loading = threading.Lock()
+_loads = itertools.count(1)
+
+
+def load(vendor: str, environment: Mapping[str, str], root: Path = ROOT) -> Handler:
+    """The handler of a fresh copy of functions/<vendor>/app.py, as in a new execution environment."""
+    handler: Handler = load_module(vendor, environment, root).handler
+    return handler
+
+
+def load_module(vendor: str, environment: Mapping[str, str], root: Path = ROOT) -> ModuleType:
+    """`environment` is added to this process' own while the module is imported, and only then."""
+    path = root / "functions" / vendor / "app.py"
+    spec = importlib.util.spec_from_file_location(f"functions.{vendor}.app{next(_loads)}", path)
+    assert spec  # noqa: S101 - .py files always have a loader
+    assert spec.loader  # noqa: S101
+    module = importlib.util.module_from_spec(spec)
+    with _loading, patch.dict(os.environ, environment):
+        sys.modules[spec.name] = module  # where the types' annotations are looked up
+        spec.loader.exec_module(module)
+    return module
+
+
+class Context:
+    """Lambda's context object. Times in seconds, memory in MB."""
+
+    function_version = "$LATEST"
+    client_context = None
+    identity = None
+
+    def __init__(self, function_name: str = "local", timeout: float = 25, memory: int = 512) -> None:
+        self._ends = time.monotonic() + timeout
+        self.aws_request_id = str(uuid.uuid4())
+        self.function_name = function_name
+        self.memory_limit_in_mb = memory
+        self.invoked_function_arn = f"arn:aws:lambda:us-east-1:123456789012:function:{function_name}"
+        self.log_group_name = f"/aws/lambda/{function_name}"
+        self.log_stream_name = "local"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return max(0, int((self._ends - time.monotonic()) * 1000))
+
+
+class FunctionCrashError(Exception):
+    """The handler raised; `__cause__` says what."""
+
+
+class TooSlowError(Exception):
+    """No reply in time; the handler goes on in its thread, as it may in Lambda."""
+
+
+class Function:
+    """A handler and its limits: `timeout` in seconds, `memory` in MB."""
+
+    def __init__(self, name: str, handler: Handler, timeout: float = 25, memory: int = 512) -> None:
+        self.name, self.handler, self.timeout, self.memory = name, handler, timeout, memory
+
+    def invoke(self, event: dict[str, Any], patience: float) -> Any:
+        """The handler's reply. Raises FunctionCrashError, TooSlowError after `patience` seconds or the function's timeout."""
+        outcome: Future[Any] = Future()
+        threading.Thread(target=self._run, args=(event, outcome), daemon=True).start()
+        wait([outcome], min(patience, self.timeout))
+        if not outcome.done():
+            raise TooSlowError
+        return outcome.result()
+
+    def _run(self, event: dict[str, Any], outcome: Future[Any]) -> None:
+        try:
+            outcome.set_result(self.handler(event, Context(self.name, self.timeout, self.memory)))
+        except BaseException as fault:  # noqa: BLE001 - whatever it was, SystemExit included, the function is what ends
+            crash = FunctionCrashError(self.name)
+            crash.__cause__ = fault
+            outcome.set_exception(crash)

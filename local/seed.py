@@ -1,0 +1,79 @@
+"""Creates the template's AWS resources where they are absent, and fills empty secrets. What is there already stays as it is."""
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from local.parameters import secret
+from local.template import Template
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+type Aws = dict[str, str]
+
+TABLE_MEMBERS = (
+    *("KeySchema", "AttributeDefinitions", "BillingMode", "ProvisionedThroughput"),
+    *("GlobalSecondaryIndexes", "LocalSecondaryIndexes"),
+)
+"""What CreateTable and CloudFormation name alike. Encryption and backups mean nothing here."""
+
+
+def seed(template: Template, aws: Aws) -> None:
+    """`aws`: arguments of boto3.client. Tells the template what each resource is called.
+
+    A resource without a name of its own is called by its stack and logical id, without AWS' random suffix: the next run finds it.
+    """
+    stack = template.resolve({"Ref": "AWS::StackName"})
+    for kind, create in CREATORS.items():
+        for name in template.resources(kind):
+            template.attributes[name] = create(template.resolve(template.properties(name)), f"{stack}-{name}", aws)
+
+
+def _secret(properties: dict[str, Any], name: str, aws: Aws) -> dict[str, str]:
+    client = boto3.client("secretsmanager", **aws)  # type: ignore[call-overload]
+    name = properties.get("Name", name)
+    arn = _create_secret(client, name)
+    if not _has_value(client, arn):
+        client.put_secret_value(SecretId=arn, SecretString=json.dumps(secret(name.rpartition("/")[2])))
+    return {"Ref": arn, "Id": arn}
+
+
+def _create_secret(client: "SecretsManagerClient", name: str) -> str:
+    try:
+        return client.create_secret(Name=name)["ARN"]
+    except client.exceptions.ResourceExistsException:
+        return client.describe_secret(SecretId=name)["ARN"]
+
+
+def _has_value(client: "SecretsManagerClient", arn: str) -> bool:
+    try:
+        client.get_secret_value(SecretId=arn, VersionStage="AWSCURRENT")
+    except client.exceptions.ResourceNotFoundException:
+        return False
+    return True
+
+
+def _table(properties: dict[str, Any], name: str, aws: Aws) -> dict[str, str]:
+    client = boto3.client("dynamodb", **aws)  # type: ignore[call-overload]
+    name = properties.get("TableName", name)
+    try:
+        client.create_table(TableName=name, **{key: properties[key] for key in TABLE_MEMBERS if key in properties})
+        _set_expiry(client, name, properties)
+    except client.exceptions.ResourceInUseException:
+        pass  # it was there
+    return {"Ref": name, "Arn": client.describe_table(TableName=name)["Table"]["TableArn"]}
+
+
+def _set_expiry(client: "DynamoDBClient", name: str, properties: dict[str, Any]) -> None:
+    if expiry := properties.get("TimeToLiveSpecification"):
+        client.update_time_to_live(TableName=name, TimeToLiveSpecification=expiry)
+
+
+CREATORS: dict[str, Callable[[dict[str, Any], str, Aws], dict[str, str]]] = {
+    "AWS::SecretsManager::Secret": _secret,
+    "AWS::DynamoDB::Table": _table,
+}

@@ -1,0 +1,108 @@
+"""Spatius: the console's session-token call, and who would be let in at the ingress. Statuses marked A are assumed."""
+
+import secrets
+from typing import Any, ClassVar
+
+import jwt
+from flask import request
+from flask.typing import ResponseReturnValue
+
+from local.twins.twin import Routes, Twin
+
+DAY = 24 * 3600
+TITLES = {400: "Invalid Argument", 401: "Unauthorized", 404: "Not Found"}
+CODES = {400: "INVALID_ARGUMENT", 401: "UNAUTHORIZED", 404: "NOT_FOUND"}
+
+
+class SpatiusTwin(Twin):
+    """keys: API key -> App ID. avatars: the ids that exist. tokens: session token -> its App ID and expiry.
+
+    errors_in_200: refusals come as HTTP 200 with `errors`, as unknown routes always do.
+    string_status: `errors[0].status` is a string. out_of_credits, single_use: met at the ingress only.
+    """
+
+    vendor = "spatius"
+    url_variable = "SPATIUS_CONSOLE_ENDPOINT"
+    base_path = "/v1/console"
+    settings: ClassVar[tuple[str, ...]] = ("errors_in_200", "string_status", "out_of_credits", "single_use")
+    errors_in_200: bool = False
+    string_status: bool = False
+    out_of_credits: bool = False
+    single_use: bool = False
+    keys: dict[str, str]
+
+    def seed(self) -> None:
+        self.keys = {"spatius-local-key": "local-app"}
+        self.avatars = {"local-avatar"}
+        self.tokens: dict[str, tuple[str, int]] = {}
+        self.used: set[str] = set()
+        self._signing_key = secrets.token_bytes(32)
+
+    def routes(self) -> Routes:
+        return {
+            "POST /v1/console/session-tokens": self.mint,
+            "GET /v2/driveningress/websocket": self.admit,
+        }
+
+    def carried_key(self) -> str:
+        return request.headers.get("X-Api-Key", "")
+
+    def refuse_route(self, status: int) -> ResponseReturnValue:
+        """HTTP 200 with NOT_FOUND inside, for a wrong method too (A)."""
+        del status
+        return {"errors": [self._error(404, "route not found")]}, 200
+
+    def mint(self) -> ResponseReturnValue:
+        app_id = self.keys.get(self.carried_key())
+        if app_id is None:
+            return self._refuse(401, "invalid api key")  # A: the status
+        expires = self._asked_expiry()
+        if expires is None:
+            return self._refuse(400, "expire_at must be an integer")
+        if expires <= self.now():
+            return self._refuse(400, "expire_at must be in the future")
+        if expires >= self.now() + DAY:
+            return self._refuse(400, "expire_at cannot be more than 24 hours in the future")
+        return {"sessionToken": self._issue(app_id, expires)}, 200
+
+    def admit(self) -> ResponseReturnValue:
+        """The ingress' verdict on an upgrade. 200 {connection_id} stands for the WebSocket, not spoken here."""
+        app_id = request.headers.get("X-App-ID") or request.args.get("appId", "")
+        token = request.headers.get("X-Session-Key") or request.args.get("sessionKey", "")
+        avatar = request.args.get("id", "")
+        refusal = self._refusal(app_id, token, avatar)
+        if refusal:
+            return {"message": refusal[1]}, refusal[0]
+        self.used.add(token)
+        return {"connection_id": secrets.token_hex(8)}, 200
+
+    def _refusal(self, app_id: str, token: str, avatar: str) -> tuple[int, str] | None:
+        owner, expires = self.tokens.get(token, ("", 0))
+        if not owner or (self.single_use and token in self.used):
+            return 400, "Invalid session token"
+        verdicts = {
+            (400, "App ID mismatch"): app_id != owner,
+            (401, "Session token expired"): expires <= self.now(),
+            (402, "session denied: credits exhausted"): self.out_of_credits,
+            (404, f"Avatar not found: {avatar}"): avatar not in self.avatars,
+        }
+        return next((verdict for verdict, holds in verdicts.items() if holds), None)
+
+    def _asked_expiry(self) -> int | None:
+        body = self.body() or {}
+        value = body.get("expireAt", body.get("expire_at"))
+        return value if type(value) is int else None
+
+    def _issue(self, app_id: str, expires: int) -> str:
+        claims = {"app_id": app_id, "exp": expires, "jti": secrets.token_urlsafe(16)}
+        token = jwt.encode(claims, self._signing_key, algorithm="HS256")
+        self.tokens[token] = (app_id, expires)
+        return token
+
+    def _refuse(self, status: int, detail: str) -> ResponseReturnValue:
+        return {"errors": [self._error(status, detail)]}, 200 if self.errors_in_200 else status
+
+    def _error(self, status: int, detail: str) -> dict[str, Any]:
+        code = CODES[status]
+        shown = str(status) if self.string_status else status
+        return {"id": code, "status": shown, "code": code, "title": TITLES[status], "detail": detail}

@@ -1,0 +1,249 @@
+"""The ground of every vendor twin: web app, clock, faults, record of calls, and the `/_twin` routes that steer it."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar
+
+from flask import Flask, Response, request
+from flask.typing import ResponseReturnValue
+
+from local.twins.wire import FAULTS, NO_FAULT, Fault, Server
+
+__all__ = ["Call", "Fault", "Routes", "Twin"]
+
+Routes = Mapping[str, Callable[..., ResponseReturnValue]]
+CONTROL = "/_twin/"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that came. headers: lower-case names; connection: the client's port; status: None = never answered."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: bytes
+    connection: int
+    status: int | None
+
+
+class Twin:
+    """One vendor, as its fact sheet describes it. A setting is a plain attribute; reset restores the class's default.
+
+    Requests run one at a time under `lock` (they take microseconds; delays happen outside it): routes need no locks.
+    skew: seconds that this vendor's clock is ahead. omit: a top-level field left out of the vendor's JSON answers.
+    """
+
+    vendor: ClassVar[str]
+    url_variable: ClassVar[str]
+    base_path: ClassVar[str] = ""
+    settings: ClassVar[tuple[str, ...]] = ()
+    skew: float = 0.0
+    omit: str = ""
+    keys: dict[str, Any]
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.calls: list[Call] = []
+        self._faults: list[Fault] = []
+        self._hits: dict[str, list[float]] = {}
+        self._server: Server | None = None
+        self.app = self._build_app()
+        self.reset()
+
+    # What a vendor fills in
+
+    def seed(self) -> None:
+        """Sets `keys` and all state to what a fresh local vendor holds."""
+        raise NotImplementedError
+
+    def routes(self) -> Routes:
+        """'METHOD /rule' (Flask's rule syntax) -> the function that answers it."""
+        raise NotImplementedError
+
+    def carried_key(self) -> str:
+        """The API key (or what stands for it) in the current request, '' without one."""
+        raise NotImplementedError
+
+    def refuse_route(self, status: int) -> ResponseReturnValue:
+        """The vendor's answer to an unknown path (404) or method (405)."""
+        raise NotImplementedError
+
+    # Life
+
+    def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._server = Server(host, port, self)
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Ends kept-alive connections and waiting faults too. A later start may use the same port."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    def hang_up(self) -> None:
+        """Closes the connections that clients keep alive, as a vendor does with idle ones."""
+        self._running().hang_up()
+
+    @property
+    def url(self) -> str:
+        server = self._running()
+        return f"http://{server.host}:{server.port}"
+
+    @property
+    def base_url(self) -> str:
+        """What the vendor's environment variable holds."""
+        return self.url + self.base_path
+
+    def environment(self) -> dict[str, str]:
+        """Environment variables that point a function at this twin."""
+        return {self.url_variable: self.base_url}
+
+    def _running(self) -> Server:
+        if self._server is None:
+            raise RuntimeError(f"the {self.vendor} twin is not running")
+        return self._server
+
+    # State
+
+    def now(self) -> float:
+        """Unix seconds on this vendor's clock."""
+        return time.time() + self.skew
+
+    def fault(self, fault: Fault) -> None:
+        with self.lock:
+            self._faults.append(fault)
+
+    def reset(self) -> None:
+        """Back to the start: settings, state, clock; no faults, no calls."""
+        with self.lock:
+            for name in self._setting_names():
+                vars(self).pop(name, None)
+            self._faults.clear()
+            self.calls.clear()
+            self._hits.clear()
+            self.seed()
+
+    def seconds_over_rate(self, who: str, per_minute: int) -> float:
+        """0.0 = allowed and counted; else the seconds until `who` may call again. per_minute 0: no limit."""
+        now = self.now()
+        recent = self._hits[who] = [hit for hit in self._hits.get(who, []) if hit > now - 60]
+        if per_minute and len(recent) >= per_minute:
+            return recent[0] + 60 - now
+        recent.append(now)
+        return 0.0
+
+    def body(self) -> dict[str, Any] | None:
+        """The request's JSON object; None when it is none, or not sent as application/json."""
+        sent = request.get_json(silent=True)
+        return sent if isinstance(sent, dict) else None
+
+    # The app
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        with self.lock:
+            return self.app(environ, start_response)
+
+    def _build_app(self) -> Flask:
+        app = Flask(__name__, static_folder=None)
+        app.url_map.merge_slashes = False
+        for route, answer in {**self._control_routes(), **self.routes()}.items():
+            method, rule = route.split()
+            app.add_url_rule(rule, route, answer, methods=[method], provide_automatic_options=False)
+        for status in (404, 405):
+            app.register_error_handler(status, lambda error: self.refuse_route(error.code))
+        app.before_request(self._meet_fault)
+        app.after_request(self._finish)
+        return app
+
+    def _meet_fault(self) -> ResponseReturnValue | None:
+        if request.path.startswith(CONTROL):
+            return None
+        fault = self._spend_fault(request.path)
+        request.environ[FAULTS].append(fault)
+        if fault.status is None and fault.body is None:
+            return None
+        return self._answer_of(fault)
+
+    def _spend_fault(self, path: str) -> Fault:
+        for place, fault in enumerate(self._faults):
+            if path.startswith(fault.path):
+                if fault.times is not None:
+                    rest = [replace(fault, times=fault.times - 1)] if fault.times > 1 else []
+                    self._faults[place : place + 1] = rest
+                return fault
+        return NO_FAULT
+
+    def _answer_of(self, fault: Fault) -> Response:
+        plain = fault.body is None or isinstance(fault.body, str)
+        text = (fault.body or "") if plain else json.dumps(fault.body)
+        content_type = "text/html; charset=utf-8" if plain else "application/json"
+        return Response(str(text).replace("{key}", self.carried_key()), fault.status or 200, content_type=content_type)
+
+    def _finish(self, response: Response) -> Response:
+        if request.path.startswith(CONTROL):
+            return response
+        fault: Fault = request.environ[FAULTS][0]
+        response.headers.update(fault.headers)
+        if self.omit and fault.status is None and fault.body is None:
+            self._leave_out(response)
+        self._record(None if fault.mode == "drop" else response.status_code)
+        return response
+
+    def _leave_out(self, response: Response) -> None:
+        answer = response.get_json(silent=True)
+        if isinstance(answer, dict) and self.omit in answer:
+            del answer[self.omit]
+            response.set_data(json.dumps(answer))
+
+    def _record(self, status: int | None) -> None:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        port = int(request.environ["REMOTE_PORT"])
+        query = request.query_string.decode("latin-1")
+        self.calls.append(Call(request.method, request.path, query, headers, request.get_data(), port, status))
+
+    # Control over HTTP
+
+    def _control_routes(self) -> Routes:
+        return {
+            "POST /_twin/faults": self._add_fault,
+            "GET /_twin/calls": self._list_calls,
+            "POST /_twin/reset": self._reset,
+            "POST /_twin/settings": self._change_settings,
+        }
+
+    def _add_fault(self) -> ResponseReturnValue:
+        try:
+            self.fault(Fault(**(self.body() or {})))
+        except TypeError as error:
+            return {"error": str(error)}, 400
+        return "", 204
+
+    def _list_calls(self) -> ResponseReturnValue:
+        return [asdict(call) | {"body": call.body.decode("utf-8", "replace")} for call in self.calls]
+
+    def _reset(self) -> ResponseReturnValue:
+        self.reset()
+        return "", 204
+
+    def _change_settings(self) -> ResponseReturnValue:
+        wanted = self.body() or {}
+        wrong = [name for name, value in wanted.items() if not self._takes(name, value)]
+        if wrong:
+            return {"error": f"no such setting, or not of its type: {', '.join(wrong)}"}, 400
+        for name, value in wanted.items():
+            setattr(self, name, value)
+        return "", 204
+
+    def _setting_names(self) -> tuple[str, ...]:
+        return ("skew", "omit", *self.settings)
+
+    def _takes(self, name: str, value: object) -> bool:
+        if name not in self._setting_names():
+            return False
+        default = getattr(type(self), name)
+        return type(value) is type(default) or (isinstance(default, float) and type(value) is int)

@@ -1,0 +1,105 @@
+"""What the tests share: the bundle with its stand-ins, started once a process, and fresh functions in it."""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import boto3
+import pytest
+
+from local.bundle import AS_IT_IS, Bundle
+from local.functions import Context, load_module
+
+if TYPE_CHECKING:
+    from local.twins.twin import Twin
+
+
+class Answer(NamedTuple):
+    """What a handler gave back, with its body decoded."""
+
+    status: int
+    headers: dict[str, str]
+    body: dict[str, Any]
+    raw: dict[str, Any]
+
+
+class Function:
+    """A fresh copy of one vendor's function, as in a new execution environment, with a secret of its own."""
+
+    def __init__(self, bundle: Bundle, vendor: str, changes: Mapping[str, str], secret: str) -> None:
+        self._bundle = bundle
+        self._secrets = client(bundle, "secretsmanager")
+        self.vendor = vendor
+        self.twin: Twin = bundle.twins[vendor]
+        self.secret_id = f"{vendor}-{uuid.uuid4().hex}"
+        self._secrets.create_secret(Name=self.secret_id, SecretString=secret)
+        environment = bundle.environment(vendor) | {"API_KEY_SECRET": self.secret_id, **changes}
+        self.module = load_module(vendor, environment)
+
+    def ask(
+        self, event: str, body: Any = AS_IT_IS, *, sub: str = "alice", timeout: float = 25, **changes: Any
+    ) -> Answer:
+        """Sends events/<event>.json with another body (text as it is, all else as JSON), caller, or top-level members."""
+        return self.send(self._bundle.event(event, body=body, sub=sub) | changes, timeout)
+
+    def send(self, event: dict[str, Any], timeout: float = 25) -> Answer:
+        """Sends an event as it is."""
+        raw = self.module.handler(event, Context(f"{self.vendor}-test", timeout))
+        return Answer(raw["statusCode"], raw["headers"], json.loads(raw["body"]) if raw.get("body") else {}, raw)
+
+    def put_key(self, value: object) -> None:
+        """Rotates: what an operator's put-secret-value does."""
+        self._secrets.put_secret_value(SecretId=self.secret_id, SecretString=json.dumps(value))
+
+
+@pytest.fixture(scope="session")
+def _bundle() -> Iterator[Bundle]:
+    with Bundle() as bundle:
+        yield bundle
+
+
+@pytest.fixture
+def bundle(_bundle: Bundle) -> Bundle:
+    """The running bundle, its twins as new."""
+    for twin in _bundle.twins.values():
+        twin.reset()
+    return _bundle
+
+
+@pytest.fixture
+def table(bundle: Bundle) -> Iterator[str]:
+    """The name of an empty table of limits."""
+    name = f"limits-{uuid.uuid4().hex}"
+    dynamodb = client(bundle, "dynamodb")
+    shape: dict[str, Any] = bundle.template.resolve(bundle.template.properties("LimitsTable"))
+    wanted = ("AttributeDefinitions", "KeySchema", "BillingMode")
+    dynamodb.create_table(TableName=name, **{member: shape[member] for member in wanted})
+    yield name
+    dynamodb.delete_table(TableName=name)
+
+
+@pytest.fixture
+def function(bundle: Bundle, table: str) -> Callable[..., Function]:
+    """`function(vendor, secret={...}, VARIABLE="...")`: a fresh function; `secret` is its secret's value (JSON or text).
+
+    All functions of one test share the table of limits, as all environments of a deployment do.
+    """
+
+    def fresh(vendor: str, secret: object = None, **changes: str) -> Function:
+        value = _local_key(bundle, vendor) if secret is None else secret
+        changes = {"LIMITS_TABLE": table} | changes
+        return Function(bundle, vendor, changes, value if isinstance(value, str) else json.dumps(value))
+
+    return fresh
+
+
+def client(bundle: Bundle, service: str) -> Any:
+    """A boto3 client of the stand-in for AWS."""
+    return boto3.Session().client(service, **bundle.aws)  # type: ignore[call-overload]
+
+
+def _local_key(bundle: Bundle, vendor: str) -> str:
+    secret_id = bundle.environment(vendor)["API_KEY_SECRET"]
+    seeded: str = client(bundle, "secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"]
+    return seeded

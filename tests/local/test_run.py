@@ -1,0 +1,73 @@
+"""`python -m local`, which is what `make run` runs."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+ROOT = Path(__file__).parents[2]
+
+
+def start(**variables: str) -> subprocess.Popen[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment |= {"PYTHONPATH": ".:layers/minting", "PORT": "0", **variables}
+    return subprocess.Popen(
+        [sys.executable, "-m", "local"],
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+@pytest.fixture
+def running() -> Iterator[subprocess.Popen[str]]:
+    nowhere = "http://127.0.0.1:1"
+    with start(AWS_PROFILE="absent", HTTP_PROXY=nowhere, http_proxy=nowhere) as process:
+        yield process
+        process.kill()
+
+
+def ready(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """The URL of the line `ready URL`, and what was printed before it."""
+    assert process.stdout
+    before = ""
+    for line in process.stdout:
+        if found := re.fullmatch(r"ready (http://127\.0\.0\.1:\d+)\n", line):
+            return found[1], before
+        before += line
+    pytest.fail("it never got ready")
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_it_mints_when_it_says_ready_and_ends_quietly(ending: signal.Signals, running: subprocess.Popen[str]) -> None:
+    url, banner = ready(running)
+    assert f"curl {url}/v1/convai/tokens" in banner
+    token = requests.post(f"{url}/_local/token", json={"sub": "alice"}, timeout=5).json()["token"]
+    answer = requests.post(f"{url}/v1/convai/tokens", json={}, headers={"Authorization": f"Bearer {token}"}, timeout=5)
+    assert (answer.status_code, answer.json()["mint"]["vendor"]) == (201, "convai")
+    running.send_signal(ending)
+    _, errors = running.communicate(timeout=10)
+    assert (running.returncode, errors) == (0, "")
+
+
+def test_a_taken_port_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, start(PORT=str(taken.getsockname()[1])) as process:
+        printed, errors = process.communicate(timeout=10)
+    assert (process.returncode, printed) == (1, "")
+    assert re.fullmatch(r"local: cannot listen on 127\.0\.0\.1:\d+: Address already in use; .*\n", errors)
+
+
+@pytest.mark.parametrize("port", ["http", "-1", "65536", "3000x", "²"])
+def test_a_port_that_is_none_is_one_line(port: str) -> None:
+    with start(PORT=port) as process:
+        _, errors = process.communicate(timeout=10)
+    assert (process.returncode, errors) == (1, f"local: PORT must be a number from 0 to 65535, not {port!r}\n")

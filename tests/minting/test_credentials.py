@@ -1,0 +1,54 @@
+"""The answer's form, and the facts of a credential in it."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minting.credentials import Credential, Facts, rfc3339
+
+MEMBERS = {
+    *("id", "vendor", "issued_at", "expires_at", "expires_in", "single_use", "extendable", "revocable", "takes_slot"),
+}
+zones = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+
+
+def soon(seconds: float) -> Credential:
+    return Credential({"token": "t"}, "t", datetime.now(UTC) + timedelta(seconds=seconds))
+
+
+def test_the_vendors_fields_stand_beside_the_facts() -> None:
+    answer = soon(60).answer("id-1", "vendor", Facts(single_use=True))
+    mint = answer.pop("mint")
+    assert answer == {"token": "t"}
+    assert mint.keys() == MEMBERS
+    assert (mint["id"], mint["vendor"], mint["single_use"], mint["takes_slot"]) == ("id-1", "vendor", True, False)
+
+
+def test_a_vendors_field_cannot_stand_in_for_our_facts() -> None:
+    assert Credential({"mint": "forged"}, "t", None).answer("id-1", "v", Facts())["mint"]["id"] == "id-1"
+
+
+@pytest.mark.parametrize("seconds", [0.4, 59.9, 3600])
+def test_what_is_left_is_never_more_than_there_is(seconds: float) -> None:
+    mint = soon(seconds).answer("", "", Facts())["mint"]
+    left = datetime.fromisoformat(mint["expires_at"]) - datetime.fromisoformat(mint["issued_at"])
+    assert seconds - 1 <= mint["expires_in"] <= left.total_seconds() + 1
+    assert left.total_seconds() - 1 <= mint["expires_in"] <= seconds + 1
+
+
+def test_a_credential_that_is_over_has_nothing_left() -> None:
+    assert soon(-5).answer("", "", Facts())["mint"]["expires_in"] == 0
+
+
+def test_an_unknown_end_is_null() -> None:
+    mint = Credential({}, "t", None).answer("", "", Facts())["mint"]
+    assert (mint["expires_at"], mint["expires_in"]) == (None, None)
+
+
+@given(st.datetimes(datetime(1970, 1, 2), datetime(9999, 12, 30), timezones=zones))  # noqa: DTZ001 - the zone is drawn apart
+def test_a_written_time_is_in_utc_and_never_late(moment: datetime) -> None:
+    written = rfc3339(moment)
+    assert written.endswith("Z")
+    assert timedelta() <= moment - datetime.fromisoformat(written) < timedelta(seconds=1)

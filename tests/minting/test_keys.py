@@ -1,0 +1,260 @@
+"""The vendor's key: read rarely, kept through an outage, replaced when it is refused, never shown."""
+
+import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+
+from minting import keys
+from minting.callers import Caller
+from minting.keys import MAX_AGE, REREAD_INTERVAL, ApiKey, Keys
+from minting.problems import KeyRejected, Problem
+from minting.upstream import Deadline
+from minting.vendor import Call
+
+REFUSAL = KeyRejected("vendor_key_rejected", "refused")
+SHOWN = "shown-nowhere"
+
+
+def error(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": f"about {SHOWN}"}}, "GetSecretValue")
+
+
+class Store:
+    """Secrets Manager: answers with `value`, or raises it; `during` is called within each reading."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.reads: list[dict[str, str]] = []
+        self.during: Callable[[], object] = lambda: None
+
+    def put(self, key: str) -> None:
+        self.value = {"SecretString": json.dumps({"api_key": key})}
+
+    def get_secret_value(self, **request: str) -> dict[str, str]:
+        self.reads.append(request)
+        self.during()
+        if isinstance(self.value, Exception):
+            raise self.value
+        answer: dict[str, str] = self.value
+        return answer
+
+
+class Clock:
+    """Monotonic seconds that pass when a test says so."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(keys, "monotonic", clock)
+    return clock
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Store:
+    store = Store({"SecretString": '{"api_key": "first"}'})
+    monkeypatch.setattr("minting.aws.client", lambda _: store)
+    return store
+
+
+def fresh() -> Keys[ApiKey]:
+    return Keys("the-secret", ApiKey)
+
+
+def refused(held: Keys[ApiKey]) -> str:
+    """What follows when the vendor refuses the first key: the next key, or the code of the problem."""
+    return what(lambda: held.newer_than(ApiKey("first"), REFUSAL))
+
+
+def what(read: Callable[[], ApiKey]) -> str:
+    try:
+        return read().api_key
+    except Problem as problem:
+        return problem.code
+
+
+def test_the_current_version_is_asked_for(store: Store) -> None:
+    fresh().current()
+    assert store.reads == [{"SecretId": "the-secret", "VersionStage": "AWSCURRENT"}]
+
+
+def test_a_key_is_read_once_until_it_is_too_old(store: Store, clock: Clock) -> None:
+    held = fresh()
+    held.prefetch()
+    store.put("second")
+    clock.now += MAX_AGE - 1
+    assert (what(held.current), len(store.reads)) == ("first", 1)
+    clock.now += 1
+    assert (what(held.current), len(store.reads)) == ("second", 2)
+
+
+PASSING = [
+    *map(error, ["InternalServiceError", "ThrottlingException", "RequestTimeout", "ServiceUnavailable"]),
+    EndpointConnectionError(endpoint_url="https://aws.example"),
+    ReadTimeoutError(endpoint_url="https://aws.example"),
+]
+LASTING = [
+    *map(error, ["ResourceNotFoundException", "AccessDeniedException", "InvalidRequestException", "DecryptionFailure"]),
+]
+
+
+@pytest.mark.parametrize("outage", PASSING)
+def test_an_outage_ends_the_use_of_no_key_that_is_held(store: Store, clock: Clock, outage: Exception) -> None:
+    held = fresh()
+    held.current()
+    store.value = outage
+    clock.now += MAX_AGE
+    assert what(held.current) == "first"
+    store.put("second")
+    assert what(held.current) == "second"
+
+
+@pytest.mark.parametrize("outage", PASSING)
+def test_an_outage_from_the_start_is_key_unavailable_until_it_ends(store: Store, outage: Exception) -> None:
+    store.value = outage
+    held = fresh()
+    held.prefetch()
+    with pytest.raises(Problem) as problem:
+        held.current()
+    assert (problem.value.code, problem.value.retryable, problem.value.retry_after) == ("key_unavailable", True, 5)
+    store.put("first")
+    assert what(held.current) == "first"
+
+
+@pytest.mark.parametrize("outage", LASTING)
+def test_a_right_or_a_secret_taken_away_ends_the_use_of_the_key(store: Store, clock: Clock, outage: Exception) -> None:
+    held = fresh()
+    held.current()
+    store.value = outage
+    clock.now += MAX_AGE
+    assert what(held.current) == "not_configured"
+
+
+@pytest.mark.parametrize("outage", LASTING)
+def test_what_aws_says_is_noted_by_its_code_alone(store: Store, outage: ClientError) -> None:
+    store.value = outage
+    with pytest.raises(Problem) as problem:
+        fresh().current()
+    assert problem.value.__notes__ == [f"secret the-secret: {outage.response['Error']['Code']}"]
+    assert problem.value.__cause__ is None
+    assert problem.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        {"SecretBinary": b'{"api_key": "first"}'},
+        *(
+            {"SecretString": text}
+            for text in (
+                *("", SHOWN, "null", "[]", "{}", f'["{SHOWN}"]', f'{{"key": "{SHOWN}"}}', '{"api_key": null}'),
+                *('{"api_key": 5}', '{"api_key": ""}', '{"api_key": "  "}', f'{{"api_key": "{SHOWN} {SHOWN}"}}'),
+                *(
+                    f'{{"api_key": "{SHOWN}\\r\\nx: y"}}',
+                    f'{{"api_key": "{SHOWN}é"}}',
+                    f'{{"api_key": "{SHOWN}\\u0000"}}',
+                ),
+                *(f'{{"api_key": "{SHOWN * 400}"}}', '{"api_key": ' + "[" * 9999, '{"api_key": "\ud800"}'),
+            )
+        ),
+    ],
+)
+def test_a_value_that_is_no_key_is_not_configured_and_not_shown(store: Store, value: object) -> None:
+    store.value = value
+    with pytest.raises(Problem) as problem:
+        fresh().current()
+    assert problem.value.code == "not_configured"
+    assert SHOWN not in repr((problem.value, problem.value.members(""), problem.value.__notes__))
+    assert problem.value.__suppress_context__
+
+
+def test_a_prefetch_that_fails_says_nothing(store: Store) -> None:
+    store.value = LASTING[0]
+    fresh().prefetch()
+
+
+def test_white_space_around_a_key_is_dropped(store: Store) -> None:
+    store.put(" first\r\n")
+    assert what(fresh().current) == "first"
+
+
+def test_a_key_shows_itself_in_no_text() -> None:
+    key = ApiKey(SHOWN)
+    call = Call(key, Caller("i", "s"), Deadline(1))
+    for text in (str(key), repr(key), f"{key!s:>9}", f"{key!r}", f"{[key]}", repr(call), str(KeyError(key))):
+        assert SHOWN not in text
+
+
+def test_a_refused_key_is_replaced_by_the_one_that_is_there_now(store: Store) -> None:
+    held = fresh()
+    held.current()
+    store.put("second")
+    assert refused(held) == "second"
+    assert (what(held.current), len(store.reads)) == ("second", 2)
+
+
+def test_a_refused_key_is_looked_up_once_an_interval(store: Store, clock: Clock) -> None:
+    held = fresh()
+    for interval in range(3):
+        assert what(held.current) == "first"
+        for _ in range(5):
+            assert refused(held) == "vendor_key_rejected"
+            assert what(held.current) == "vendor_key_rejected"
+        assert len(store.reads) == 2 + interval
+        clock.now += REREAD_INTERVAL
+
+
+@pytest.mark.parametrize("new", ["first", "second"])
+def test_a_key_that_is_restored_or_replaced_works_after_the_interval(store: Store, clock: Clock, new: str) -> None:
+    held = fresh()
+    held.current()
+    refused(held)
+    store.put(new)
+    clock.now += REREAD_INTERVAL
+    assert what(held.current) == "first"
+    if new != "first":
+        assert refused(held) == new
+
+
+def test_callers_whose_key_is_refused_together_cause_one_reading(store: Store) -> None:
+    held = fresh()
+    held.current()
+    store.put("second")
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(lambda _: refused(held), range(64))) == {"second"}
+    assert len(store.reads) == 2
+
+
+def test_who_comes_while_a_refused_key_is_being_read_again_is_not_refused(store: Store) -> None:
+    held = fresh()
+    held.current()
+    store.put("second")
+    met: list[str] = []
+    bystander = threading.Thread(target=lambda: met.append(what(held.current)))
+
+    def come() -> None:
+        bystander.start()
+        bystander.join(0.1)  # it may have to wait for the reading to end
+
+    store.during = come
+    assert refused(held) == "second"
+    bystander.join()
+    assert met[0] in {"first", "second"}
+
+
+def test_an_outage_while_a_refused_key_is_being_read_again_is_a_refusal(store: Store) -> None:
+    held = fresh()
+    held.current()
+    store.value = PASSING[0]
+    assert refused(held) == "vendor_key_rejected"

@@ -1,0 +1,370 @@
+"""Calls to a vendor: what is asked again and what is not, where a key may go, and when a request ends."""
+
+import gzip
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from pathlib import Path
+from time import monotonic
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+import pytest
+from flask import Response, request
+from flask.typing import ResponseReturnValue
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local.twins.twin import Fault, Routes, Twin
+from minting.problems import KeyRejected, Problem
+from minting.upstream import LARGEST_REPLY, Deadline, Reply, Upstream, by_status, segment
+
+KEY = {"X-Api-Key": "the-key"}
+HEADERS = 8
+"""How many a call sends: five of the client's, the key, and two about the body."""
+FAR = datetime(2098, 1, 1, tzinfo=UTC)
+
+
+class PlainTwin(Twin):
+    """A vendor of no dialect. /zipped and /large answer with more than anybody should read; all else says where it was sent."""
+
+    vendor = "plain"
+    url_variable = "PLAIN_URL"
+
+    def seed(self) -> None:
+        self.keys: dict[str, Any] = {}
+
+    def routes(self) -> Routes:
+        return {"POST /zipped": self.zipped, "POST /large": self.large}
+
+    def zipped(self) -> ResponseReturnValue:
+        bomb = gzip.compress(b'{"target": "' + bytes(64 * 1024 * 1024), 1)
+        return Response(bomb, content_type="application/json", headers={"Content-Encoding": "gzip"})
+
+    def large(self) -> ResponseReturnValue:
+        return {"target": "x" * LARGEST_REPLY}, 200
+
+    def carried_key(self) -> str:
+        return request.headers.get("X-Api-Key", "")
+
+    def refuse_route(self, status: int) -> ResponseReturnValue:
+        del status
+        return {"target": request.environ["REQUEST_URI"]}, 200
+
+
+class Where(msgspec.Struct):
+    """What PlainTwin says."""
+
+    target: str
+
+
+@pytest.fixture
+def twin() -> Iterator[PlainTwin]:
+    twin = PlainTwin()
+    twin.start()
+    yield twin
+    twin.stop()
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits between tries, which pass at once."""
+    waits: list[float] = []
+    monkeypatch.setattr("urllib3.util.retry.time", type("Time", (), {"sleep": waits.append, "time": time.time}))
+    return waits
+
+
+def vendor(twin: Twin) -> Upstream:
+    return Upstream(twin.url, repeatable=["again"])
+
+
+def ask(upstream: Upstream, path: str, seconds: float = 5, *, method: str = "POST") -> str:
+    """Where the vendor was asked, or the code of the problem."""
+    try:
+        return upstream.request(method, path, Where, Deadline(seconds), headers=KEY, json={}).target
+    except Problem as problem:
+        return problem.code
+
+
+def problem_of(upstream: Upstream, path: str) -> Problem:
+    with pytest.raises(Problem) as problem:
+        upstream.request("POST", path, Where, Deadline(5), json={})
+    return problem.value
+
+
+def test_one_connection_serves_repeatable_and_other_paths_alike(twin: PlainTwin) -> None:
+    upstream = vendor(twin)
+    assert [ask(upstream, path) for path in ("once", "again", "once", "again")] == [
+        "/once",
+        "/again",
+        "/once",
+        "/again",
+    ]
+    assert len({call.connection for call in twin.calls}) == 1
+
+
+def test_a_failure_does_not_cost_the_connection(twin: PlainTwin) -> None:
+    upstream = vendor(twin)
+    twin.fault(Fault(times=1, status=500, body={"error": "x"}))
+    assert [ask(upstream, "once"), ask(upstream, "once")] == ["vendor_error", "/once"]
+    assert len({call.connection for call in twin.calls}) == 1
+
+
+def test_a_connection_that_the_vendor_closed_while_idle_is_opened_anew(twin: PlainTwin) -> None:
+    upstream = vendor(twin)
+    ask(upstream, "once")
+    twin.hang_up()
+    assert ask(upstream, "once") == "/once"
+    assert len({call.connection for call in twin.calls}) == 2
+
+
+BROKEN = [
+    Fault(times=1, status=502),
+    Fault(times=1, status=503),
+    Fault(times=1, status=504),
+    Fault(times=1, mode="drop"),
+]
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_only_a_repeatable_path_is_asked_again(twin: PlainTwin, slept: list[float], fault: Fault) -> None:
+    upstream = vendor(twin)
+    twin.fault(fault)
+    assert (ask(upstream, "again"), len(twin.calls)) == ("/again", 2)
+    twin.reset()
+    twin.fault(fault)
+    assert (ask(upstream, "once"), len(twin.calls)) == ("vendor_unavailable", 1)
+
+
+def test_a_repeatable_path_is_asked_three_times_at_most_with_growing_waits(twin: PlainTwin, slept: list[float]) -> None:
+    twin.fault(Fault(status=503))
+    assert (ask(vendor(twin), "again"), len(twin.calls)) == ("vendor_unavailable", 3)
+    assert [0.2 <= wait <= 0.3 for wait in slept] == [True]
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 409, 429, 500, 501])
+def test_other_statuses_are_final(twin: PlainTwin, slept: list[float], status: int) -> None:
+    twin.fault(Fault(status=status))
+    ask(vendor(twin), "again")
+    assert (len(twin.calls), slept) == (1, [])
+
+
+@pytest.mark.parametrize("path", ["once", "again"])
+def test_half_an_answer_is_not_asked_for_again(twin: PlainTwin, path: str) -> None:
+    twin.fault(Fault(path="/", mode="cut"))
+    assert (ask(vendor(twin), path), len(twin.calls)) == ("vendor_malformed", 1)
+
+
+def test_a_short_retry_after_is_kept(twin: PlainTwin, slept: list[float]) -> None:
+    twin.fault(Fault(times=1, status=503, headers={"Retry-After": "2"}))
+    assert (ask(vendor(twin), "again"), slept) == ("/again", [2])
+
+
+@pytest.mark.parametrize("path", ["once", "again"])
+@pytest.mark.parametrize("status", [413, 429, 502, 503, 504])
+@pytest.mark.parametrize("wait", ["3", "86400", format_datetime(FAR, usegmt=True)])
+def test_a_longer_retry_after_is_told_and_not_slept(
+    twin: PlainTwin, slept: list[float], path: str, status: int, wait: str
+) -> None:
+    twin.fault(Fault(status=status, headers={"Retry-After": wait}))
+    problem = problem_of(vendor(twin), path)
+    assert (len(twin.calls), slept, problem.vendor_status) == (1, [], status)
+    if status != 413:
+        left = (FAR - datetime.now(UTC)).total_seconds()
+        assert problem.retry_after == pytest.approx(int(wait) if wait.isdecimal() else left, abs=5)
+
+
+@pytest.mark.parametrize("path", ["once", "again"])
+@pytest.mark.parametrize("wait", ["soon", "-1", "1.5", "Mon, 99 Foo 0000 00:00:00 GMT"])
+def test_a_retry_after_that_cannot_be_read_counts_as_none(
+    twin: PlainTwin, slept: list[float], path: str, wait: str
+) -> None:
+    twin.fault(Fault(status=503, headers={"Retry-After": wait}))
+    problem = problem_of(vendor(twin), path)
+    assert (problem.code, problem.vendor_status, problem.retry_after) == ("vendor_unavailable", 503, None)
+
+
+weekdays = st.sampled_from(["Mon, ", "Sun, ", ""])
+dates = st.tuples(weekdays, *[st.integers(-1, 99_999)] * 4).map(lambda parts: "{}{} Jan {} {}:{}:00 GMT".format(*parts))
+
+
+@given(st.text() | st.integers().map(str) | dates)
+def test_any_retry_after_is_whole_seconds_or_none(value: str) -> None:
+    seconds = Reply(503, {"Retry-After": value}, b"").retry_after()
+    assert seconds is None or (type(seconds) is int and seconds >= 0)
+
+
+def test_a_vendors_cookies_are_not_kept(twin: PlainTwin) -> None:
+    upstream = vendor(twin)
+    twin.fault(Fault(times=1, status=200, body={"target": ""}, headers={"Set-Cookie": "session=alice; Path=/"}))
+    ask(upstream, "once")
+    ask(upstream, "once")
+    assert [call.headers.get("cookie") for call in twin.calls] == [None, None]
+
+
+def test_nothing_in_the_environment_decides_where_a_key_goes(
+    twin: PlainTwin, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password something")
+    monkeypatch.setenv("NETRC", str(netrc))
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        for variable in (name, name.upper()):
+            monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert ask(vendor(twin), "once") == "/once"
+    assert "authorization" not in twin.calls[0].headers
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_an_error_and_not_followed(twin: PlainTwin, status: int) -> None:
+    other = PlainTwin()
+    other.start()
+    for location in (other.url, twin.url + "/elsewhere", "//127.0.0.1", "file:///etc/passwd", "\x7f"):
+        twin.reset()
+        twin.fault(Fault(status=status, headers={"Location": location}))
+        problem = problem_of(vendor(twin), "again")
+        assert (problem.code, problem.vendor_status, len(twin.calls)) == ("vendor_error", status, 1)
+    other.stop()
+    assert other.calls == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            "a/b",
+            "../../admin",
+            "..%2f",
+            "a?x=1",
+            "a#b",
+            "a b",
+            "%2e%2e",
+            "é\u202e",
+            "a;b",
+            "\r\nX: y",
+            "\0",
+            "@h",
+            ":",
+        ),
+        *("\\..\\x", "...", "//other.example/", "~", "a&b=c", "\U0001f600"),
+    ],
+)
+def test_an_ids_characters_stay_in_its_segment(twin: PlainTwin, value: str) -> None:
+    target = ask(vendor(twin), f"things/{segment(value)}/part", method="GET")
+    assert [unquote(part) for part in target.split("/")] == ["", "things", value, "part"]
+    assert (twin.calls[0].query, len(twin.calls[0].headers)) == ("", HEADERS)
+
+
+@given(st.text(min_size=1).filter(lambda value: value not in {".", ".."}))
+def test_any_id_is_one_segment_of_the_path(value: str) -> None:
+    parts = urlsplit(f"https://vendor.example/things/{segment(value)}/part")
+    assert (parts.netloc, parts.query, parts.fragment) == ("vendor.example", "", "")
+    assert [unquote(part) for part in parts.path.split("/")] == ["", "things", value, "part"]
+
+
+@pytest.mark.parametrize("value", ["", ".", ".."])
+def test_an_id_that_would_climb_or_vanish_is_refused(value: str) -> None:
+    with pytest.raises(Problem) as problem:
+        segment(value)
+    assert problem.value.code == "invalid_request"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(mode="drip", pause=0.05, status=200, body={"target": "x" * 99}),
+        Fault(delay=3),
+        Fault(status=503, headers={"Retry-After": "2"}),
+    ],
+)
+def test_the_deadline_ends_the_request_whatever_the_vendor_does(twin: PlainTwin, fault: Fault) -> None:
+    upstream, deadline, started = vendor(twin), Deadline(0.2), monotonic()
+    twin.fault(fault)
+    with pytest.raises(Problem) as problem:
+        upstream.request("POST", "again", Where, deadline)
+    assert (problem.value.code, problem.value.retry_after) == ("vendor_timeout", 1)
+    assert 0.2 <= monotonic() - started < 0.8
+    assert deadline.waited == pytest.approx(monotonic() - started, abs=0.1)
+
+
+def test_a_deadline_that_has_passed_asks_nobody(twin: PlainTwin) -> None:
+    assert ask(vendor(twin), "once", seconds=-1) == "vendor_timeout"
+    assert twin.calls == []
+
+
+def test_nobody_asks_again_for_a_caller_who_has_had_an_answer(twin: PlainTwin) -> None:
+    upstream = vendor(twin)
+    twin.fault(Fault(times=1, delay=1.5))
+    assert ask(upstream, "again", seconds=0.1) == "vendor_timeout"
+    upstream._threads.shutdown()
+    assert len(twin.calls) == 1
+
+
+@pytest.mark.parametrize("path", ["zipped", "large"])
+def test_an_answer_that_is_too_large_is_not_read_to_its_end(twin: PlainTwin, path: str) -> None:
+    assert ask(vendor(twin), path) == "vendor_malformed"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("", "{", "<html>", "null", "[]", "{}", '{"target": 1}', '{"target": null}', '{"x": 1e400}', "\0"),
+        *("[" * 100_000, '{"target": ' + "[" * 100_000, '{"target": ' + "1" * 9999 + "}"),
+    ],
+    ids=range(13),
+)
+def test_an_answer_that_is_not_as_documented_is_malformed(twin: PlainTwin, body: str) -> None:
+    twin.fault(Fault(status=200, body=body))
+    assert ask(vendor(twin), "once") == "vendor_malformed"
+
+
+@pytest.mark.parametrize("body", [b'{"target": "\xff"}', b'{"\xff": 1}', b"\xff\xfe{", b"[" * 100_000, b"1" * 9999])
+def test_a_body_that_is_no_json_reads_as_none(body: bytes) -> None:
+    assert Reply(500, {}, body).json() is None
+
+
+@given(st.binary() | st.binary(min_size=1).map(lambda raw: b'{"error":"%b"}' % raw))
+def test_any_body_can_be_looked_into(body: bytes) -> None:
+    Reply(500, {}, body).json()
+
+
+def test_a_vendor_that_is_not_there_is_unavailable_and_the_request_never_left(slept: list[float]) -> None:
+    gone = PlainTwin()
+    gone.start()
+    upstream = vendor(gone)
+    gone.stop()
+    gone._server = None
+    for path in ("once", "again"):
+        assert ask(upstream, path) == "vendor_unavailable"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "retryable"),
+    [
+        (301, "vendor_error", False),
+        (400, "vendor_error", False),
+        (401, "vendor_key_rejected", False),
+        (403, "vendor_key_rejected", False),
+        (404, "vendor_error", False),
+        (408, "vendor_unavailable", True),
+        (429, "vendor_busy", True),
+        (500, "vendor_error", True),
+        (502, "vendor_unavailable", True),
+        (503, "vendor_unavailable", True),
+        (504, "vendor_unavailable", True),
+        (599, "vendor_error", True),
+    ],
+)
+def test_a_status_means_the_same_for_every_vendor(status: int, code: str, retryable: bool) -> None:
+    problem = by_status(Reply(status, {}, b""))
+    assert problem
+    assert (problem.code, problem.retryable, problem.vendor_status) == (code, retryable, status)
+    assert isinstance(problem, KeyRejected) is (code == "vendor_key_rejected")
+
+
+@pytest.mark.parametrize("status", [200, 201, 204])
+def test_a_success_is_no_problem(status: int) -> None:
+    assert by_status(Reply(status, {}, b"")) is None

@@ -1,0 +1,374 @@
+"""The house rules of deployment, held against template.yaml as written and as SAM transforms it."""
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.template import read
+
+ROOT = Path(__file__).parents[1]
+VENDORS = sorted(folder.name for folder in (ROOT / "functions").iterdir() if folder.is_dir())
+FUNCTION = "AWS::Serverless::Function"
+
+COMMON_VARIABLES = {"API_KEY_SECRET", "CALLER_PER_HOUR", "DEADLINE_SECONDS", "LIMITS_TABLE", "VENDOR_PER_DAY"}
+VARIABLES = {
+    "spatius": {"SPATIUS_APP_ID", "SPATIUS_REGION", "SPATIUS_AVATAR_IDS", "SPATIUS_CONSOLE_ENDPOINT"},
+    "odyssey": {"ODYSSEY_API_URL", "ODYSSEY_QUEUE_SECONDS", "ODYSSEY_SLOTS", "ODYSSEY_SLOTS_PER_CALLER"},
+    "spatialgen": {"SPATIALGEN_API_URL", "SPATIALGEN_DRM_URL"},
+    "convai": {"CONVAI_API_URL"},
+    "trulience": {"TRULIENCE_API_URL", "TRULIENCE_AVATAR_IDS"},
+}
+LOGGED = {
+    *("requestId", "requestTime", "routeKey", "status", "responseLength", "responseLatency", "identity.sourceIp"),
+    *("integrationLatency", "integrationStatus", "error.responseType"),
+}
+"""Members of API Gateway's $context that hold nothing of a header, a claim, a query string or a body."""
+
+type Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def template() -> Json:
+    return read(ROOT / "template.yaml")
+
+
+@pytest.fixture(scope="module")
+def functions(template: Json) -> dict[str, Json]:
+    """Each function's block by the folder that it is built from."""
+    blocks = [resource for resource in template["Resources"].values() if resource["Type"] == FUNCTION]
+    return {Path(block["Properties"]["CodeUri"]).name: block for block in blocks}
+
+
+@pytest.fixture(scope="module")
+def deployed() -> Json:
+    """The template after SAM's transform, every condition still open."""
+    python, script = ROOT / ".venv-sam/bin/python", ROOT / "tests/sam_transform.py"
+    environment = os.environ | {"AWS_DEFAULT_REGION": "us-east-1"}
+    transformed = subprocess.run(  # noqa: S603 - our own script
+        [python, script, ROOT / "template.yaml"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert transformed.returncode == 0, transformed.stderr
+    document: Json = json.loads(transformed.stdout)
+    return document
+
+
+@pytest.fixture(scope="module")
+def api(deployed: Json) -> Json:
+    """The OpenAPI document that API Gateway imports, every vendor deployed and an origin allowed."""
+    body: Json = decided(
+        deployed["Resources"]["Api"]["Properties"]["Body"], dict.fromkeys(deployed["Conditions"], True)
+    )
+    return body
+
+
+def of_type(document: Json, kind: str) -> dict[str, Json]:
+    return {name: resource for name, resource in document["Resources"].items() if resource["Type"] == kind}
+
+
+def statements(role: Json) -> list[Json]:
+    """What a role may do beyond its managed policies."""
+    return [
+        statement for policy in role["Properties"]["Policies"] for statement in policy["PolicyDocument"]["Statement"]
+    ]
+
+
+def routes(block: Json) -> list[str]:
+    events = [event["Properties"] for event in block["Properties"]["Events"].values()]
+    return [f"{event['Method']} {event['Path']}" for event in events]
+
+
+def decided(node: Any, conditions: dict[str, bool]) -> Any:
+    """`node` with each Fn::If replaced by its chosen branch and AWS::NoValue left out."""
+    while isinstance(node, dict) and "Fn::If" in node:
+        condition, chosen, other = node["Fn::If"]
+        node = chosen if conditions[condition] else other
+    if isinstance(node, dict):
+        members = ((name, decided(member, conditions)) for name, member in node.items())
+        return {name: member for name, member in members if member != {"Ref": "AWS::NoValue"}}
+    return [decided(item, conditions) for item in node] if isinstance(node, list) else node
+
+
+def living(section: Json, conditions: dict[str, bool]) -> Json:
+    """What of Resources or Outputs is created."""
+    return {name: part for name, part in section.items() if "Condition" not in part or conditions[part["Condition"]]}
+
+
+def references(node: Any) -> Iterator[str]:
+    """Every name that Ref, Fn::GetAtt, Fn::Sub and DependsOn ask for."""
+    if isinstance(node, list):
+        for item in node:
+            yield from references(item)
+    elif isinstance(node, dict):
+        for name, argument in node.items():
+            yield from _references(name, argument)
+
+
+def _references(name: str, argument: Any) -> Iterator[str]:
+    match name:
+        case "Ref" | "DependsOn":
+            yield from [argument] if isinstance(argument, str) else argument
+        case "Fn::GetAtt":
+            yield argument[0]
+        case "Fn::Sub":
+            text, given = argument if isinstance(argument, list) else (argument, {})
+            yield from {
+                variable.partition(".")[0] for variable in re.findall(r"\$\{(\w[\w:.]*)\}", text)
+            } - given.keys()
+            yield from references(given)
+        case _:
+            yield from references(argument)
+
+
+# Every vendor has all of its parts
+
+
+def test_every_function_folder_has_its_block(functions: dict[str, Json]) -> None:
+    assert sorted(functions) == VENDORS
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_every_function_has_its_test(vendor: str) -> None:
+    assert (ROOT / f"tests/functions/test_{vendor}.py").is_file()
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_every_route_has_its_event_and_no_event_is_left_over(functions: dict[str, Json], vendor: str) -> None:
+    events = [json.loads(path.read_text()) for path in (ROOT / "events").glob(f"{vendor}-*.json")]
+    assert sorted(event["routeKey"] for event in events) == sorted(routes(functions[vendor]))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "events").glob("*.json")), ids=lambda path: path.stem)
+def test_an_event_is_what_api_gateway_sends_and_holds_no_token(path: Path) -> None:
+    event = json.loads(path.read_text())
+    context = event["requestContext"]
+    claims = context["authorizer"]["jwt"]["claims"]
+    assert (event["version"], context["stage"]) == ("2.0", "$default")
+    assert event["routeKey"] == context["routeKey"] == f"{context['http']['method']} {event['rawPath']}"
+    assert {"iss", "sub", "aud", "exp"} <= claims.keys()
+    assert all(isinstance(claim, str) for claim in claims.values())
+    assert not {"authorization", "cookie"} & event["headers"].keys()
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_every_vendor_tells_how_to_set_its_key(template: Json, functions: dict[str, Json], vendor: str) -> None:
+    name = functions[vendor]["Condition"].removeprefix("Deploy")
+    output = template["Outputs"][f"{name}SetKey"]
+    assert output["Condition"] == f"Deploy{name}"
+    command = output["Value"]["Fn::Sub"]
+    assert (
+        f"aws secretsmanager put-secret-value --region ${{AWS::Region}} --secret-id ${{AWS::StackName}}/{vendor} "
+        in command
+    )
+    assert template["Resources"][f"{name}Secret"]["Properties"]["Name"] == {"Fn::Sub": f"${{AWS::StackName}}/{vendor}"}
+    assert command.endswith("--secret-string file:///dev/stdin")  # never on the command line, which shells remember
+
+
+def test_function_makefiles_are_identical() -> None:
+    assert len({(ROOT / f"functions/{vendor}/Makefile").read_text() for vendor in VENDORS}) == 1
+
+
+# Who may call
+
+
+def test_every_route_asks_for_a_token(api: Json, functions: dict[str, Json]) -> None:
+    operations = {
+        f"{method.upper()} {path}": operation
+        for path, methods in api["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert sorted(operations) == sorted(route for block in functions.values() for route in routes(block))
+    assert all(operation["security"] == [{"Caller": []}] for operation in operations.values())
+
+
+def test_tokens_are_verified_against_the_operators_issuer_and_audience(api: Json) -> None:
+    assert api["components"]["securitySchemes"] == {
+        "Caller": {
+            "type": "oauth2",
+            "x-amazon-apigateway-authorizer": {
+                "type": "jwt",
+                "identitySource": "$request.header.Authorization",
+                "jwtConfiguration": {
+                    "issuer": {"Ref": "JwtIssuer"},
+                    "audience": {"Fn::Split": [",", {"Ref": "JwtAudience"}]},
+                },
+            },
+        }
+    }
+
+
+def test_there_is_no_open_mode(template: Json) -> None:
+    for parameter in ("JwtIssuer", "JwtAudience"):
+        assert "Default" not in template["Parameters"][parameter]
+        assert not re.fullmatch(template["Parameters"][parameter]["AllowedPattern"], "")
+
+
+def test_preflights_meet_no_authorizer_and_only_listed_origins_pass(api: Json) -> None:
+    assert not {"$default", "/$default"} & api["paths"].keys()
+    assert not any({"options", "x-amazon-apigateway-any-method"} & methods.keys() for methods in api["paths"].values())
+    cors = api["x-amazon-apigateway-cors"]
+    assert cors["allowOrigins"]["Fn::Split"][0] == ","
+    assert cors["allowHeaders"] == ["Authorization", "Content-Type", "Idempotency-Key"]
+    assert cors["allowMethods"] == ["GET", "POST", "DELETE"]
+    assert cors["maxAge"] > 0
+
+
+def test_no_origin_is_allowed_by_default(template: Json, deployed: Json) -> None:
+    assert template["Parameters"]["AllowedOrigins"]["Default"] == ""
+    body = deployed["Resources"]["Api"]["Properties"]["Body"]
+    closed = dict.fromkeys(deployed["Conditions"], True) | {"HasOrigins": False}
+    assert "x-amazon-apigateway-cors" not in decided(body, closed)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "fits"),
+    [
+        ("JwtIssuer", "https://example.eu.auth0.com/", True),
+        ("JwtIssuer", "https://securetoken.google.com/my-project", True),
+        ("JwtIssuer", "http://issuer.example.com", False),
+        ("JwtIssuer", "https://a.example,https://b.example", False),
+        ("JwtAudience", "my-app", True),
+        ("JwtAudience", "ios-client,android-client", True),
+        ("JwtAudience", "ios-client, android-client", False),
+        ("AllowedOrigins", "https://app.example.com,http://localhost:5173", True),
+        ("AllowedOrigins", "capacitor://localhost", True),
+        ("AllowedOrigins", "*", False),
+        ("AllowedOrigins", "https://*.example.com", False),
+        ("AllowedOrigins", "https://app.example.com/", False),
+        ("ConvaiApiUrl", "", True),
+        ("ConvaiApiUrl", "api.convai.com", False),
+    ],
+)
+def test_parameters_take_what_works_and_nothing_else(template: Json, parameter: str, value: str, fits: bool) -> None:
+    assert bool(re.fullmatch(template["Parameters"][parameter]["AllowedPattern"], value)) is fits
+
+
+def test_every_route_is_throttled(deployed: Json) -> None:
+    (stage,) = of_type(deployed, "AWS::ApiGatewayV2::Stage").values()
+    assert stage["Properties"]["StageName"] == "$default"
+    settings = stage["Properties"]["DefaultRouteSettings"]
+    assert settings == {
+        "ThrottlingRateLimit": {"Ref": "ThrottleRate"},
+        "ThrottlingBurstLimit": {"Ref": "ThrottleBurst"},
+    }
+
+
+# What may be read, and what is written down
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_a_function_can_read_its_own_secret_and_no_other(
+    functions: dict[str, Json], deployed: Json, vendor: str
+) -> None:
+    name = functions[vendor]["Condition"].removeprefix("Deploy")
+    role = deployed["Resources"][f"{name}FunctionRole"]
+    reads = [statement for statement in statements(role) if "secretsmanager" in json.dumps(statement)]
+    assert [statement["Action"] for statement in reads] == [["secretsmanager:GetSecretValue"]]
+    assert set(references(reads)) == {f"{name}Secret"}
+    assert functions[vendor]["Properties"]["Environment"]["Variables"]["API_KEY_SECRET"] == {"Ref": f"{name}Secret"}
+
+
+def test_no_policy_of_ours_has_a_wildcard(deployed: Json) -> None:
+    for role in of_type(deployed, "AWS::IAM::Role").values():
+        for statement in statements(role):
+            assert statement.keys() <= {"Effect", "Action", "Resource", "Condition"}
+            assert "*" not in json.dumps([statement["Action"], statement["Resource"]])
+        assert [Path(arn).name for arn in role["Properties"]["ManagedPolicyArns"]] == ["AWSLambdaBasicExecutionRole"]
+
+
+def test_secrets_are_created_empty_and_nothing_resolves_them(template: Json) -> None:
+    for secret in of_type(template, "AWS::SecretsManager::Secret").values():
+        assert not {"SecretString", "GenerateSecretString"} & secret["Properties"].keys()
+    assert "{{resolve:" not in json.dumps(template)
+    assert not [name for name in template["Parameters"] if re.search("key|secret|token|password", name, re.IGNORECASE)]
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_the_environment_holds_documented_settings_and_no_value_of_its_own(
+    template: Json, functions: dict[str, Json], vendor: str
+) -> None:
+    own = functions[vendor]["Properties"]["Environment"]["Variables"]
+    shared = template["Globals"]["Function"]["Environment"]["Variables"]
+    assert own.keys() | shared.keys() == COMMON_VARIABLES | VARIABLES[vendor]
+    assert all(value.keys() == {"Ref"} for value in own.values())
+
+
+def test_every_log_is_kept_for_the_days_asked_for(template: Json, functions: dict[str, Json]) -> None:
+    groups = of_type(template, "AWS::Logs::LogGroup")
+    assert all(group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups.values())
+    written = [block["Properties"]["LoggingConfig"]["LogGroup"]["Ref"] for block in functions.values()]
+    assert sorted([*written, "ApiLogGroup"]) == sorted(groups)
+
+
+def test_access_logs_hold_no_header_claim_or_query(template: Json) -> None:
+    line = template["Resources"]["Api"]["Properties"]["AccessLogSettings"]["Format"]
+    assert all(value.startswith("$context.") for value in json.loads(line).values())
+    assert set(re.findall(r"\$context\.([\w.]+)", line)) <= LOGGED
+
+
+# What all functions share
+
+
+def test_functions_differ_in_nothing_but_code_secret_log_settings_limits_and_routes(functions: dict[str, Json]) -> None:
+    for block in functions.values():
+        assert block["Metadata"] == {"BuildMethod": "makefile"}
+        assert block["Properties"].keys() == {
+            *("Description", "CodeUri", "AutoPublishAliasAllProperties", "ReservedConcurrentExecutions"),
+            *("Environment", "Policies", "LoggingConfig", "Events"),
+        }
+
+
+def test_what_functions_share(template: Json) -> None:
+    shared = template["Globals"]["Function"]
+    assert shared["Runtime"] == "python3.13"
+    assert shared["Handler"] == "app.handler"
+    assert shared["Layers"] == [{"Ref": "MintingLayer"}]
+    assert shared["Architectures"] == [{"Ref": "Architecture"}]
+    assert template["Parameters"]["Architecture"]["Default"] == "arm64"
+    assert "Tracing" not in shared  # a tracer records what handlers answer
+
+
+def test_a_new_layer_or_setting_is_published_too(deployed: Json, functions: dict[str, Json]) -> None:
+    assert all(block["Properties"]["AutoPublishAliasAllProperties"] is True for block in functions.values())
+    aliases = of_type(deployed, "AWS::Lambda::Alias").values()
+    assert [alias["Properties"]["Name"] for alias in aliases] == ["live"] * len(VENDORS)
+
+
+def test_our_deadline_comes_before_lambdas_and_lambdas_before_api_gateways(template: Json) -> None:
+    shared = template["Globals"]["Function"]
+    assert float(shared["Environment"]["Variables"]["DEADLINE_SECONDS"]) < shared["Timeout"] < 30
+
+
+# Deploying
+
+
+def test_vendors_are_deployed_when_asked_for_and_one_at_least(template: Json, functions: dict[str, Json]) -> None:
+    switches = sorted(block["Condition"] for block in functions.values())
+    assert sorted(name for name in template["Parameters"] if name.startswith("Deploy")) == switches
+    assert all(template["Parameters"][name]["Default"] == "false" for name in switches)
+    (assertion,) = template["Rules"]["Vendors"]["Assertions"]
+    assert sorted(references(assertion["Assert"])) == switches
+
+
+def test_every_parameter_is_described_and_grouped(template: Json) -> None:
+    groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    assert sorted(name for group in groups for name in group["Parameters"]) == sorted(template["Parameters"])
+    for parameter in template["Parameters"].values():
+        assert parameter["Description"]
+        assert ("AllowedPattern" in parameter) == ("ConstraintDescription" in parameter)
+
+
+@pytest.mark.parametrize("wanted", list(product([True, False], repeat=len(VENDORS)))[:-1], ids=str)
+def test_any_subset_of_vendors_is_a_whole_stack(deployed: Json, wanted: tuple[bool, ...]) -> None:
+    switches = sorted(name for name in deployed["Conditions"] if name.startswith("Deploy"))
+    conditions = dict.fromkeys(deployed["Conditions"], False) | dict(zip(switches, wanted, strict=True))
+    resources, outputs = (living(deployed[section], conditions) for section in ("Resources", "Outputs"))
+    known = resources.keys() | deployed["Parameters"].keys()
+    asked = {name for name in references(decided([resources, outputs], conditions)) if not name.startswith("AWS::")}
+    assert asked <= known

@@ -1,0 +1,196 @@
+"""Odyssey, as its SDKs see it."""
+
+from typing import Any
+
+import jwt
+import pytest
+import requests
+
+from local.twins.odyssey import REFUSALS, OdysseyTwin
+
+KEY = "ody_local_key"
+
+
+def login(http: requests.Session, twin: OdysseyTwin, api_key: object = KEY) -> requests.Response:
+    return http.post(twin.url + "/auth/token", json={"api_key": api_key})
+
+
+def bearer(http: requests.Session, twin: OdysseyTwin, api_key: str = KEY) -> dict[str, str]:
+    return {"Authorization": f"Bearer {login(http, twin, api_key).json()['access_token']}"}
+
+
+def ask(http: requests.Session, twin: OdysseyTwin, access: dict[str, str], **body: Any) -> requests.Response:
+    return http.post(twin.url + "/sessions/request", json=body, headers=access)
+
+
+def token(http: requests.Session, twin: OdysseyTwin, access: dict[str, str], session: str) -> requests.Response:
+    return http.post(twin.url + "/sessions/token", json={"session_id": session}, headers=access)
+
+
+def open_session(http: requests.Session, twin: OdysseyTwin) -> tuple[str, str]:
+    access = bearer(http, twin)
+    session: str = ask(http, twin, access).json()["session_id"]
+    return session, token(http, twin, access, session).json()["session_token"]
+
+
+def test_the_calls_give_a_session_and_its_token(http: requests.Session, odyssey: OdysseyTwin) -> None:
+    access = bearer(http, odyssey)
+    session = ask(http, odyssey, access, region_latencies={"us-west": 20}).json()
+    assert session["signalling_url"].startswith("ws://127.0.0.1:")
+    assert session["capabilities"] == {"image_to_video": True}
+    answer = token(http, odyssey, access, session["session_id"]).json()
+    claims = jwt.decode(answer["session_token"], options={"verify_signature": False})
+    assert (answer["expires_in"], claims["session_id"]) == (600, session["session_id"])
+
+
+def test_the_url_has_two_l_and_the_other_spelling_is_absent(http: requests.Session, odyssey: OdysseyTwin) -> None:
+    session = ask(http, odyssey, bearer(http, odyssey)).json()
+    assert "signalling_url" in session
+    assert "signaling_url" not in session
+
+
+@pytest.mark.parametrize("sent", [None, 5, ["ody_local_key"]])
+def test_an_api_key_that_is_no_string_is_422(http: requests.Session, odyssey: OdysseyTwin, sent: object) -> None:
+    answer = login(http, odyssey, sent)
+    assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["body", "api_key"])
+
+
+def test_an_unknown_key_is_401_and_a_denied_one_403(http: requests.Session, odyssey: OdysseyTwin) -> None:
+    odyssey.keys["ody_denied"] = "denied"
+    assert [login(http, odyssey, key).status_code for key in ("ody_nobody", "ody_denied")] == [401, 403]
+
+
+@pytest.mark.parametrize("path", ["/regions", "/sessions/request", "/sessions/token"])
+def test_without_a_live_access_token_everything_is_401(http: requests.Session, odyssey: OdysseyTwin, path: str) -> None:
+    access = bearer(http, odyssey)
+    method = "GET" if path == "/regions" else "POST"
+    assert http.request(method, odyssey.url + path, json={}).status_code == 401
+    odyssey.skew = 3600
+    assert http.request(method, odyssey.url + path, json={}, headers=access).status_code == 401
+
+
+def test_every_session_takes_a_slot_until_the_cap_answers_429(http: requests.Session, odyssey: OdysseyTwin) -> None:
+    access = bearer(http, odyssey)
+    answers = [ask(http, odyssey, access) for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [200] * 5 + [429]
+    detail = answers[-1].json()["detail"]
+    assert (detail["error"], detail["details"]) == ("CONCURRENT_LIMIT_REACHED", {"active_count": 5, "limit": 5})
+    assert {"message", "action", "action_url"} <= set(detail)
+
+
+def test_slots_are_counted_for_each_key(http: requests.Session, odyssey: OdysseyTwin) -> None:
+    odyssey.keys["ody_other"] = "active"
+    odyssey.max_sessions = 1
+    keys = (KEY, "ody_other", KEY)
+    assert [ask(http, odyssey, bearer(http, odyssey, key)).status_code for key in keys] == [200, 200, 429]
+
+
+def test_a_busy_vendor_answers_503_for_as_many_polls_as_said_and_takes_no_slot(
+    http: requests.Session, odyssey: OdysseyTwin
+) -> None:
+    odyssey.busy_polls = 2
+    access = bearer(http, odyssey)
+    assert [ask(http, odyssey, access).status_code for _ in range(3)] == [503, 503, 200]
+    assert len(odyssey.sessions) == 1
+
+
+def test_too_many_requests_are_told_when_to_come_back(http: requests.Session, odyssey: OdysseyTwin) -> None:
+    odyssey.rate_limit = 1
+    access = bearer(http, odyssey)
+    ask(http, odyssey, access)
+    detail = ask(http, odyssey, access).json()["detail"]
+    assert detail["error"] == "RATE_LIMITED"
+    assert 1 <= detail["details"]["retry_after_seconds"] <= 60
+    odyssey.skew = 61
+    assert ask(http, odyssey, access).status_code == 200
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+def test_each_refusal_of_the_429_family_can_be_switched_on(
+    http: requests.Session, odyssey: OdysseyTwin, code: str
+) -> None:
+    odyssey.refusal = code
+    answer = ask(http, odyssey, bearer(http, odyssey))
+    assert (answer.status_code, answer.json()["detail"]["error"]) == (429, code)
+    assert not odyssey.sessions
+
+
+def test_the_429_body_also_comes_as_code_bare_or_string(http: requests.Session, odyssey: OdysseyTwin) -> None:
+    odyssey.refusal, odyssey.refusal_field = "ACCOUNT_SUSPENDED", "code"
+    access = bearer(http, odyssey)
+    assert ask(http, odyssey, access).json()["detail"]["code"] == "ACCOUNT_SUSPENDED"
+    odyssey.refusal_shape = "bare"
+    assert ask(http, odyssey, access).json()["code"] == "ACCOUNT_SUSPENDED"
+    odyssey.refusal_shape = "string"
+    assert isinstance(ask(http, odyssey, access).json()["detail"], str)
+
+
+def test_the_token_of_an_unknown_or_foreign_session_is_404(http: requests.Session, odyssey: OdysseyTwin) -> None:
+    odyssey.keys["ody_other"] = "active"
+    session, _ = open_session(http, odyssey)
+    assert token(http, odyssey, bearer(http, odyssey), "s-0").status_code == 404
+    assert token(http, odyssey, bearer(http, odyssey, "ody_other"), session).status_code == 404
+
+
+def test_the_token_call_may_be_repeated(http: requests.Session, odyssey: OdysseyTwin) -> None:
+    access = bearer(http, odyssey)
+    session = ask(http, odyssey, access).json()["session_id"]
+    assert [token(http, odyssey, access, session).status_code for _ in range(2)] == [200, 200]
+    assert len(odyssey.live_sessions()) == 1
+
+
+def test_latencies_that_are_no_integers_are_422(http: requests.Session, odyssey: OdysseyTwin) -> None:
+    assert ask(http, odyssey, bearer(http, odyssey), region_latencies={"us-west": 1.5}).status_code == 422
+
+
+def test_a_session_that_nobody_joins_is_cleaned_up_after_15_minutes(
+    http: requests.Session, odyssey: OdysseyTwin
+) -> None:
+    open_session(http, odyssey)
+    odyssey.skew = 899
+    assert len(odyssey.live_sessions()) == 1
+    odyssey.skew = 900
+    assert not odyssey.live_sessions()
+
+
+def test_a_clean_disconnect_frees_the_slot_at_once(http: requests.Session, odyssey: OdysseyTwin) -> None:
+    session, value = open_session(http, odyssey)
+    assert odyssey.connect(session, value) == 101
+    odyssey.disconnect(session)
+    assert not odyssey.live_sessions()
+
+
+def test_a_lost_client_keeps_the_slot_until_its_token_expires(http: requests.Session, odyssey: OdysseyTwin) -> None:
+    session, value = open_session(http, odyssey)
+    odyssey.connect(session, value)
+    odyssey.disconnect(session, clean=False)
+    assert len(odyssey.live_sessions()) == 1
+    odyssey.skew = 601
+    assert not odyssey.live_sessions()
+
+
+def test_only_one_client_with_a_matching_live_token_connects(http: requests.Session, odyssey: OdysseyTwin) -> None:
+    session, value = open_session(http, odyssey)
+    _, foreign = open_session(http, odyssey)
+    assert [odyssey.connect(*pair) for pair in ((session, foreign), (session, "x"), ("s-0", value))] == [401, 401, 404]
+    assert [odyssey.connect(session, value) for _ in range(2)] == [101, 409]
+
+
+def test_an_expired_token_is_refused_while_the_slot_lingers(http: requests.Session, odyssey: OdysseyTwin) -> None:
+    session, value = open_session(http, odyssey)
+    odyssey.skew = 601
+    assert odyssey.connect(session, value) == 401
+    assert len(odyssey.live_sessions()) == 1
+
+
+def test_a_client_can_be_joined_and_lost_over_http(http: requests.Session, odyssey: OdysseyTwin) -> None:
+    session, value = open_session(http, odyssey)
+    hooks = f"{odyssey.url}/_twin/sessions/{session}/"
+    assert http.post(hooks + "connect", json={"token": value}).json() == {"status": 101}
+    assert http.post(hooks + "disconnect", json={"clean": False}).status_code == 204
+    assert odyssey.sessions[session].state == "lost"
+
+
+def test_unknown_routes_answer_as_fastapi_does(http: requests.Session, odyssey: OdysseyTwin) -> None:
+    assert http.get(odyssey.url + "/nothing").json() == {"detail": "Not Found"}
+    assert http.get(odyssey.url + "/auth/token").status_code == 405

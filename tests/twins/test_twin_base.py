@@ -1,0 +1,150 @@
+"""What every twin can do to a client: damaged answers, delays, records, settings, restarts."""
+
+import time
+
+import pytest
+import requests
+
+from local.twins import TWINS
+from local.twins.convai import ConvaiTwin
+from local.twins.odyssey import OdysseyTwin
+from local.twins.twin import Fault
+
+MINT = "/user/connect"
+KEY = {"CONVAI-API-KEY": "convai-local-key"}
+
+
+def mint(http: requests.Session, twin: ConvaiTwin, timeout: float = 5) -> requests.Response:
+    return http.post(twin.base_url + MINT, json={}, headers=KEY, timeout=timeout)
+
+
+def test_every_vendor_has_a_twin_that_resets_without_running() -> None:
+    assert list(TWINS) == ["spatius", "odyssey", "spatialgen", "convai", "trulience"]
+    for kind in TWINS.values():
+        kind().reset()
+
+
+def test_a_connection_is_kept_alive_and_each_call_tells_which_it_came_by(
+    http: requests.Session, convai: ConvaiTwin
+) -> None:
+    for _ in range(3):
+        assert mint(http, convai).status_code == 200
+    with requests.Session() as other:
+        mint(other, convai)
+    first, *again, fresh = [call.connection for call in convai.calls]
+    assert again == [first, first]
+    assert fresh != first
+
+
+def test_a_call_is_recorded_whole(http: requests.Session, convai: ConvaiTwin) -> None:
+    http.post(convai.url + MINT, params={"a": "1"}, data=b"{}", headers=KEY)
+    call = convai.calls[0]
+    assert (call.method, call.path, call.query, call.body, call.status) == ("POST", MINT, "a=1", b"{}", 200)
+    assert call.headers["convai-api-key"] == "convai-local-key"
+
+
+def test_faults_are_met_in_the_order_set_and_as_often_as_said(http: requests.Session, convai: ConvaiTwin) -> None:
+    convai.fault(Fault(path="/user", times=2, status=503))
+    convai.fault(Fault(path=MINT, times=1, status=429, headers={"Retry-After": "7"}, body={"ERROR": "Rate limit"}))
+    answers = [mint(http, convai) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [503, 503, 429, 200]
+    assert (answers[2].headers["Retry-After"], answers[2].json()) == ("7", {"ERROR": "Rate limit"})
+
+
+def test_a_fault_leaves_other_paths_alone(http: requests.Session, convai: ConvaiTwin) -> None:
+    convai.fault(Fault(path="/user/extend", status=500))
+    assert mint(http, convai).status_code == 200
+
+
+def test_a_fault_can_echo_the_key(http: requests.Session, convai: ConvaiTwin) -> None:
+    convai.fault(Fault(status=500, body={"ERROR": "bad key {key}"}))
+    assert mint(http, convai).json() == {"ERROR": "bad key convai-local-key"}
+
+
+def test_a_string_body_is_sent_as_it_is(http: requests.Session, convai: ConvaiTwin) -> None:
+    convai.fault(Fault(status=502, body="<html>Bad gateway</html>"))
+    answer = mint(http, convai)
+    assert (answer.text, answer.headers["Content-Type"]) == ("<html>Bad gateway</html>", "text/html; charset=utf-8")
+
+
+def test_a_cut_answer_is_shorter_than_promised(http: requests.Session, convai: ConvaiTwin) -> None:
+    convai.fault(Fault(mode="cut", times=1))
+    with pytest.raises(requests.exceptions.ChunkedEncodingError, match="IncompleteRead"):
+        mint(http, convai)
+    assert mint(http, convai).status_code == 200
+
+
+def test_a_dripping_answer_outlives_the_read_timeout(http: requests.Session, convai: ConvaiTwin) -> None:
+    convai.fault(Fault(status=200, body="x" * 20, mode="drip", pause=0.02))
+    began = time.monotonic()
+    assert mint(http, convai, timeout=0.2).text == "x" * 20
+    assert time.monotonic() - began > 0.35
+
+
+def test_a_dropped_request_gets_no_answer(http: requests.Session, convai: ConvaiTwin) -> None:
+    convai.fault(Fault(mode="drop", status=500))
+    with pytest.raises(requests.exceptions.ConnectionError, match="without response"):
+        mint(http, convai)
+    assert [call.status for call in convai.calls] == [None]
+    assert not convai.tokens
+
+
+def test_a_fault_without_a_status_loses_the_answer_but_not_the_effect(
+    http: requests.Session, convai: ConvaiTwin
+) -> None:
+    convai.fault(Fault(mode="drop"))
+    with pytest.raises(requests.exceptions.ConnectionError):
+        mint(http, convai)
+    assert len(convai.tokens) == 1
+
+
+def test_a_late_answer_holds_up_nobody_else(http: requests.Session, convai: ConvaiTwin) -> None:
+    convai.fault(Fault(delay=30, times=1))
+    with pytest.raises(requests.exceptions.ReadTimeout):
+        mint(http, convai, timeout=0.2)
+    assert mint(http, convai, timeout=0.5).status_code == 200
+
+
+def test_a_stopped_twin_serves_no_kept_connection_and_can_come_back(http: requests.Session, convai: ConvaiTwin) -> None:
+    mint(http, convai)
+    url, port = convai.url, int(convai.url.rpartition(":")[2])
+    convai.stop()
+    with pytest.raises(requests.exceptions.ConnectionError):
+        http.post(url + MINT, json={})
+    convai.start(port=port)
+    assert mint(http, convai).status_code == 200
+
+
+def test_a_field_can_be_left_out_of_the_answer(http: requests.Session, convai: ConvaiTwin) -> None:
+    convai.omit = "apiAuthToken"
+    assert list(mint(http, convai).json()) == ["expirationTime"]
+
+
+def test_everything_can_be_steered_over_http(http: requests.Session, odyssey: OdysseyTwin) -> None:
+    control = odyssey.url + "/_twin/"
+    assert http.post(control + "faults", json={"path": "/auth", "status": 500, "times": 1}).status_code == 204
+    assert http.post(control + "settings", json={"max_sessions": 2, "skew": 60}).status_code == 204
+    assert (odyssey.max_sessions, odyssey.skew) == (2, 60)
+    assert http.post(odyssey.url + "/auth/token", json={"api_key": "k"}).status_code == 500
+    calls = http.get(control + "calls").json()
+    assert [(call["path"], call["status"], call["body"]) for call in calls] == [
+        ("/auth/token", 500, '{"api_key": "k"}')
+    ]
+    assert http.post(control + "reset").status_code == 204
+    assert (odyssey.max_sessions, odyssey.skew, odyssey.calls) == (5, 0, [])
+
+
+@pytest.mark.parametrize("settings", [{"max_session": 2}, {"keys": {}}, {"max_sessions": "2"}, {"max_sessions": True}])
+def test_an_unknown_or_ill_typed_setting_is_refused(
+    http: requests.Session, odyssey: OdysseyTwin, settings: dict[str, object]
+) -> None:
+    assert http.post(odyssey.url + "/_twin/settings", json=settings).status_code == 400
+
+
+def test_an_unknown_field_of_a_fault_is_refused(http: requests.Session, odyssey: OdysseyTwin) -> None:
+    assert http.post(odyssey.url + "/_twin/faults", json={"stauts": 500}).status_code == 400
+
+
+def test_nothing_is_printed(http: requests.Session, convai: ConvaiTwin, capfd: pytest.CaptureFixture[str]) -> None:
+    mint(http, convai)
+    assert capfd.readouterr() == ("", "")
