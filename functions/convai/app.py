@@ -22,6 +22,9 @@ from minting import (
     token,
 )
 
+EARLIEST_YEAR, LATEST_YEAR = 2000, 2999
+"""What lies beyond is no expiry, and at the ends of time not even a date in every zone."""
+
 
 class ConvaiSettings(Settings, frozen=True, kw_only=True):
     """`CONVAI_API_URL`."""
@@ -123,10 +126,12 @@ def credential(auth_token: str, expiration_time: object) -> Credential:
 
 
 def utc(iso: object) -> datetime | None:
-    """The moment that an ISO 8601 text names, read as UTC where it has no zone; None where it names none."""
+    """The moment that an ISO 8601 text names, read as UTC where it has no zone; None where it names none that makes sense."""
     try:
         moment = datetime.fromisoformat(iso if isinstance(iso, str) else "")
     except ValueError:
+        return None
+    if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
         return None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 

@@ -1,5 +1,6 @@
 """Odyssey: client credentials, each for a session that takes a slot of the plan. Facts and sources: docs/vendors/odyssey.md."""
 
+import math
 from datetime import UTC, datetime, timedelta
 from time import monotonic, sleep
 from typing import Annotated, Any, NamedTuple
@@ -11,6 +12,7 @@ from minting import (
     Body,
     Call,
     Credential,
+    Dialect,
     Facts,
     Problem,
     Reply,
@@ -33,6 +35,10 @@ IDLE_SECONDS = 15 * 60
 
 SLOT_RETRY_SECONDS = 5
 """The vendor names no time after which a slot may be free; the queue moves in seconds."""
+
+
+LONGEST_WAIT = 86_400
+"""Seconds. A vendor that names a longer one is not taken at its word."""
 
 
 class OdysseySettings(Settings, frozen=True, kw_only=True):
@@ -111,17 +117,22 @@ def sign_in_dialect(reply: Reply) -> Problem | None:
     return key_rejected(reply.status) if reply.status == 422 else by_status(reply)
 
 
-def session_dialect(reply: Reply) -> Problem | None:
-    """Calls 3 and 4: 401 is about the access token, 503 is the queue, and 429 is one of a family."""
+def signed_in_dialect(reply: Reply) -> Problem | None:
+    """Calls 3 and 4: 401 is about the access token, and 429 is one of a family."""
     match reply.status:
         case 401:
             return StaleAccess("vendor_error", "The vendor refuses the access token that it issued.", vendor_status=401)
         case 429:
             return limit_reached(reply)
-        case 503:
-            wait = reply.retry_after() or SLOT_RETRY_SECONDS
-            return NoSlot("no_capacity", "No streamer is free. Try again shortly.", vendor_status=503, retry_after=wait)
     return by_status(reply)
+
+
+def queue_dialect(reply: Reply) -> Problem | None:
+    """Call 3: 503 is the queue."""
+    if reply.status != 503:
+        return signed_in_dialect(reply)
+    wait = reply.retry_after() or SLOT_RETRY_SECONDS
+    return NoSlot("no_capacity", "No streamer is free. Try again shortly.", vendor_status=503, retry_after=wait)
 
 
 def limit_reached(reply: Reply) -> Problem | None:
@@ -142,14 +153,16 @@ def limit_reached(reply: Reply) -> Problem | None:
 def wait_named(detail: Any) -> int | None:
     """The seconds that RATE_LIMITED asks for."""
     match detail:
-        case {"details": {"retry_after_seconds": int(seconds)}} if seconds > 0:
-            return seconds
+        case {"details": {"retry_after_seconds": int(seconds) | float(seconds)}} if (
+            type(seconds) is not bool and seconds > 0
+        ):
+            return math.ceil(min(seconds, LONGEST_WAIT))
     return None
 
 
 vendor = Vendor("odyssey", OdysseySettings, ApiKey)
 # Call 4 alone may be repeated: each call 3 that the vendor has heard takes another slot.
-api = Upstream(vendor.settings.odyssey_api_url, repeatable=["auth/token", "sessions/token"], dialect=session_dialect)
+api = Upstream(vendor.settings.odyssey_api_url, repeatable=["auth/token", "sessions/token"], dialect=signed_in_dialect)
 
 
 class SignIn:
@@ -176,19 +189,21 @@ class SignIn:
 sign_in = SignIn()
 
 
-def ask[T](path: str, shape: type[T], body: dict[str, Any], call: Call[ApiKey]) -> T:
+def ask[T](
+    path: str, shape: type[T], body: dict[str, Any], call: Call[ApiKey], dialect: Dialect = signed_in_dialect
+) -> T:
     """One signed-in call; signs in anew, once, where the vendor refuses the access token (an assumption: its SDKs do not)."""
     try:
-        return ask_once(path, shape, body, call)
+        return ask_once(path, shape, body, call, dialect)
     except StaleAccess:
         sign_in.forget()
-        return ask_once(path, shape, body, call)
+        return ask_once(path, shape, body, call, dialect)
 
 
-def ask_once[T](path: str, shape: type[T], body: dict[str, Any], call: Call[ApiKey]) -> T:
+def ask_once[T](path: str, shape: type[T], body: dict[str, Any], call: Call[ApiKey], dialect: Dialect) -> T:
     """One signed-in call."""
     headers = {"Authorization": f"Bearer {sign_in.access_token(call)}"}
-    return api.request("POST", path, shape, call.deadline, headers=headers, json=body)
+    return api.request("POST", path, shape, call.deadline, headers=headers, json=body, dialect=dialect)
 
 
 def take_slot(request: MintRequest, call: Call[ApiKey]) -> Session:
@@ -197,7 +212,7 @@ def take_slot(request: MintRequest, call: Call[ApiKey]) -> Session:
     give_up = monotonic() + vendor.settings.odyssey_queue_seconds
     while True:
         try:
-            return ask("sessions/request", Session, body, call)
+            return ask("sessions/request", Session, body, call, queue_dialect)
         except NoSlot:
             if monotonic() + POLL_SECONDS > give_up:
                 raise

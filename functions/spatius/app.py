@@ -1,7 +1,6 @@
 """Spatius: session tokens for its Direct Mode. Facts and sources: docs/vendors/spatius.md."""
 
 import base64
-import binascii
 from datetime import UTC, datetime
 from functools import cache
 from time import time
@@ -61,10 +60,9 @@ class Token(msgspec.Struct, frozen=True):
 def dialect(reply: Reply) -> Problem | None:
     """An error in the body is a failure whatever the status, 200 included; the status it names is the real one."""
     error = first_error(reply.json())
-    if error is None:
-        return by_status(reply)
-    status = error_status(error, reply)
-    code = error.get("code") if error.get("code") in CODES else None
+    status = reply.status if error is None else error_status(error, reply)
+    named = error.get("code") if error else None
+    code = named if isinstance(named, str) and named in CODES else None
     if status == 402:
         return vendor_error(status, code, fault="operator")
     return by_status(reply, status=status, code=code)
@@ -83,7 +81,7 @@ def first_error(body: Any) -> dict[str, Any] | None:
 def error_status(error: dict[str, Any], reply: Reply) -> int:
     """A number or a three-digit string; an error without one is the vendor's fault unless the reply's status says more."""
     named = str(error.get("status"))
-    if named.isdecimal() and 400 <= int(named) < 600:
+    if len(named) == 3 and named.isdecimal() and 400 <= int(named) < 600:
         return int(named)
     return max(reply.status, 500) if reply.status < 400 else reply.status
 
@@ -141,7 +139,7 @@ def claimed_app_id(token: str) -> str:
         payload = token.split(".")[1]
         claims = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         claim = claims["app_id"]
-    except (IndexError, KeyError, TypeError, binascii.Error, msgspec.DecodeError):
+    except (IndexError, KeyError, TypeError, ValueError, RecursionError):
         return ""
     return claim if isinstance(claim, str) else ""
 

@@ -55,7 +55,10 @@ def dialect(reply: Reply) -> Problem | None:
             if code == NOT_THIS_AVATAR:  # the key is good for others: not a reason to stop using it
                 detail = "The vendor does not let this deployment's API key use that avatar."
                 return Problem("vendor_key_rejected", detail, vendor_status=reply.status, vendor_code=code)
-            return by_status(reply, status=STATUSES[code], code=code)
+            problem = by_status(reply, status=STATUSES[code], code=code)
+            if problem:
+                problem.vendor_status = reply.status
+            return problem
     return by_status(reply)
 
 

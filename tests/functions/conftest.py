@@ -5,13 +5,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
+import boto3
 import pytest
 
 pytest.register_assert_rewrite("tests.functions.contract")
 
 if TYPE_CHECKING:
+    from local.bundle import Bundle
     from tests.conftest import Function
 
 
@@ -32,7 +35,10 @@ def _unloaded(_warm_functions: dict[str, "Function"]) -> Iterator[None]:
 
 @pytest.fixture
 def warm(
-    request: pytest.FixtureRequest, function: Callable[..., "Function"], _warm_functions: dict[str, "Function"]
+    request: pytest.FixtureRequest,
+    bundle: "Bundle",
+    function: Callable[..., "Function"],
+    _warm_functions: dict[str, "Function"],
 ) -> Callable[..., "Function"]:
     """`warm(vendor)`: one function for all tests, for it takes ten times as long to make one as to ask it.
 
@@ -45,7 +51,9 @@ def warm(
 
     def shared(vendor: str) -> "Function":
         if vendor not in _warm_functions:
-            _warm_functions[vendor] = function(vendor)
+            table = bundle.environment(vendor)["LIMITS_TABLE"]  # the test's own is gone when the test is over
+            plenty = {"CALLER_PER_HOUR": "1000000", "VENDOR_PER_DAY": "1000000"}
+            _warm_functions[vendor] = function(vendor, LIMITS_TABLE=table, **plenty)
         return _warm_functions[vendor]
 
     return shared
@@ -67,6 +75,13 @@ def wire() -> Iterator[Callable[[bytes], str]]:
         with suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
+
+
+@pytest.fixture
+def valueless(bundle: "Bundle") -> str:
+    """A secret that nobody has filled yet."""
+    aws: dict[str, Any] = bundle.aws
+    return boto3.client("secretsmanager", **aws).create_secret(Name=f"valueless-{uuid4().hex}")["ARN"]
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from minting.decoding import NOT_JSON
 from minting.problems import FieldError, Problem
 
 LARGEST_BODY = 16 * 1024
@@ -34,7 +35,7 @@ def decode_request[B: Body](event: dict[str, Any], shape: type[B], largest: int 
         return _converted(value | path if isinstance(value, dict) else value, shape, strict=True)
     try:
         return msgspec.json.decode(raw, type=shape)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         raise _invalid(*_faults(_parsed(raw), shape, "", strict=True)) from None
 
 
@@ -53,7 +54,7 @@ def _json_body(event: dict[str, Any], largest: int) -> bytes:
 def _parsed(raw: bytes) -> Any:
     try:
         return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         raise _invalid(FieldError("", "The body is not JSON in UTF-8")) from None
 
 
@@ -71,7 +72,7 @@ def _query(event: dict[str, Any], shape: type[Body]) -> dict[str, Any]:
 def _converted[B: Body](value: Any, shape: type[B], *, strict: bool) -> B:
     try:
         return msgspec.convert(value, shape, strict=strict)
-    except msgspec.ValidationError:
+    except NOT_JSON:
         raise _invalid(*_faults(value, shape, "", strict=strict)) from None
 
 

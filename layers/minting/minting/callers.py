@@ -24,9 +24,13 @@ def caller_of(event: dict[str, Any]) -> Caller:
         caller = Caller(claims["iss"], claims["sub"])
     except (KeyError, TypeError):
         raise _unauthenticated() from None
-    if not all(isinstance(claim, str) and 0 < len(claim) <= LONGEST_CLAIM for claim in (caller.iss, caller.sub)):
+    if not all(map(_is_name, (caller.iss, caller.sub))):
         raise _unauthenticated()
     return caller
+
+
+def _is_name(claim: object) -> bool:
+    return isinstance(claim, str) and 0 < len(claim) <= LONGEST_CLAIM and claim.isascii() and claim.isprintable()
 
 
 def _unauthenticated() -> Problem:

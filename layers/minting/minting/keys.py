@@ -9,6 +9,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from minting import aws
+from minting.decoding import NOT_JSON
 from minting.problems import KeyRejected, Problem
 
 MAX_AGE = 300
@@ -74,9 +75,10 @@ class Keys[K: Key]:
             if key != refused:
                 return key
             self._raise_if_refused(key)
-            self._refusal, self._refusal_ends = (refused, refusal), monotonic() + REREAD_INTERVAL
             key = self._read(anew=True)
-        self._raise_if_refused(key)
+            if key == refused:
+                self._refusal, self._refusal_ends = (refused, refusal), monotonic() + REREAD_INTERVAL
+                raise refusal
         return key
 
     def _raise_if_refused(self, key: K) -> None:
@@ -108,7 +110,7 @@ class Keys[K: Key]:
     def _decode(self, secret: dict[str, Any]) -> K:
         try:
             return msgspec.json.decode(secret.get("SecretString", ""), type=self._shape)
-        except msgspec.DecodeError:
+        except NOT_JSON:
             raise self._not_configured("its value is not the JSON object that docs/operating.md shows") from None
 
     def _not_configured(self, reason: str) -> Problem:

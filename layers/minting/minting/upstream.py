@@ -1,6 +1,7 @@
 """Calls to a vendor: one way to make them, one deadline for all of a request's calls, and a problem for all that goes wrong."""
 
 import email.utils
+import threading
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http.cookiejar import DefaultCookiePolicy
@@ -14,6 +15,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
 from urllib3.util import Retry
 
+from minting.decoding import NOT_JSON
 from minting.problems import Ambiguous, Fault, KeyRejected, Problem
 
 CONNECT_SECONDS = 3.05
@@ -58,16 +60,12 @@ class Reply(NamedTuple):
         """The decoded body, or None when it is not JSON."""
         try:
             return msgspec.json.decode(self.body)
-        except msgspec.DecodeError:
+        except NOT_JSON:
             return None
 
     def retry_after(self) -> int | None:
         """Seconds to wait, from a `Retry-After` of either form (RFC 9110 section 10.2.3)."""
-        value = self.headers.get("Retry-After", "").strip()
-        if value.isdecimal():
-            return int(value[:9])
-        date = email.utils.parsedate_tz(value)
-        return max(0, int(email.utils.mktime_tz(date) - time())) if date else None
+        return _seconds_asked(self.headers.get("Retry-After", ""))
 
 
 type Dialect = Callable[[Reply], Problem | None]
@@ -149,7 +147,7 @@ class Upstream:
         reply = self.reply(method, path, deadline, **parts)
         try:
             return msgspec.json.decode(reply.body, type=shape)
-        except (msgspec.DecodeError, RecursionError):
+        except NOT_JSON:
             raise malformed("The vendor's answer lacks what it documents.", reply.status) from None
 
     def reply(self, method: str, path: str, deadline: Deadline, **parts: Unpack[Parts]) -> Reply:
@@ -183,6 +181,7 @@ class Upstream:
             headers["Content-Type"] = "application/json"
         # The thread gives up a little after the one that waits for it, so that the deadline alone decides.
         timeout = (min(CONNECT_SECONDS, seconds), seconds + 1)
+        _worker.gives_up = monotonic() + seconds
         with self._session.request(
             method, url, headers=headers, data=body, timeout=timeout, allow_redirects=False, stream=True
         ) as response:
@@ -193,19 +192,37 @@ class Upstream:
 
 
 def segment(value: str) -> str:
-    """A variable part of a path, encoded so that it stays one segment. Raises `invalid_request` for `.` and `..`."""
-    if value in {".", ".."}:
+    """A variable part of a path, encoded so that it stays one segment. Raises `invalid_request` where it would not be one."""
+    if value in {"", ".", ".."}:
         raise Problem("invalid_request", "That id cannot be part of a path.")
     return quote(value, safe="")
 
 
 class _Retry(Retry):
-    """urllib3's Retry, that gives up where the vendor asks for a wait that the caller should be told of instead."""
+    """urllib3's Retry, that gives up when the caller has been answered, and where the vendor asks for a wait to be passed on."""
 
     def increment(self, method: str | None = None, url: str | None = None, response: Any = None, **rest: Any) -> Self:  # type: ignore[override]
-        if response is not None and (self.get_retry_after(response) or 0) > PATIENCE:
-            raise MaxRetryError(rest.get("_pool"), url or "")  # type: ignore[arg-type]
+        too_long = response is not None and (self.get_retry_after(response) or 0) > PATIENCE
+        if too_long or monotonic() > _worker.gives_up:
+            raise MaxRetryError(rest.get("_pool"), url or "", rest.get("error"))  # type: ignore[arg-type]
         return super().increment(method, url, response, **rest)
+
+    def get_retry_after(self, response: Any) -> float | None:
+        return _seconds_asked(response.headers.get("Retry-After", ""))
+
+
+_worker = threading.local()
+"""`gives_up`: the moment (monotonic seconds) after which nobody waits for what the thread does."""
+
+
+def _seconds_asked(value: str) -> int | None:
+    if value.strip().isdecimal():
+        return int(value.strip()[:9])
+    try:
+        date = email.utils.parsedate_to_datetime(value)
+        return max(0, int(date.timestamp() - time()))
+    except (ValueError, OverflowError, TypeError):
+        return None
 
 
 _COMMON: dict[str, Any] = {

@@ -1,0 +1,377 @@
+"""Keys and tokens go where they are meant to go and nowhere else.
+
+Every API key, caller's token and minted token is a canary here. Whatever happens, none is found in what a function writes
+(standard output and error, log records of every library), nor in its answer but for the one field that is meant for it.
+"""
+
+import base64
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from local.bundle import Bundle
+from local.functions import ROOT
+from local.twins.twin import Fault
+from tests.trust.vendors import ALL, AMPLE, ASKED, CONVAI, SPATIALGEN, SPATIUS, Vendor, secret
+
+if TYPE_CHECKING:
+    from tests.conftest import Function
+
+type MakeFunction = Callable[..., "Function"]
+type Drive = Callable[["Function", Vendor], None]
+
+KEY, TOKEN, CALLER = "canary-key-5fe1c0", "canary-token-93bb27", "canary-caller-d04a6e"
+TEXT = f"{KEY} {TOKEN} {{key}}"  # the twin puts in the key that it was sent
+LIBRARIES = ("aws_lambda_powertools", "boto3", "botocore", "charset_normalizer", "requests", "urllib3")
+
+
+def _forms(plain: bytes) -> list[str]:
+    """A text and the ways in which it may be hidden: base64 at each of its three places, hex, backwards."""
+    shifted = [base64.b64encode(b"\0" * shift + plain).decode() for shift in range(3)]
+    cut = [text[(shift * 8 + 5) // 6 : (shift + len(plain)) * 8 // 6] for shift, text in enumerate(shifted)]
+    return [plain.decode(), plain.hex(), plain.decode()[::-1], *cut]
+
+
+FORMS = _forms(b"canary-")
+
+
+def traces(text: str) -> list[str]:
+    """Where canaries are in a text: a little of what is around each."""
+    places = [text.find(form) for form in FORMS if form in text]
+    return [text[max(0, place - 60) : place + 60] for place in places]
+
+
+class Collector(logging.Handler):
+    """Keeps every log record as text, with all that it carries."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts += [self.format(record), repr(vars(record))]
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """What reaches a root logger at DEBUG."""
+    root, collector = logging.getLogger(), Collector()
+    level = root.level
+    root.addHandler(collector)
+    root.setLevel(logging.DEBUG)
+    yield collector.texts
+    root.removeHandler(collector)
+    root.setLevel(level)
+
+
+@pytest.fixture
+def talkative() -> Iterator[None]:
+    """Every library's loggers at DEBUG, as whoever looks for a fault sets them."""
+    known = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in LIBRARIES]
+    loggers = [logging.getLogger(name) for name in {*known, *LIBRARIES}]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.DEBUG)
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits between tries pass at once."""
+    monkeypatch.setattr("urllib3.util.retry.Retry._sleep_backoff", lambda _: None)
+
+
+class Replaced:
+    """Stands in for Secrets Manager: gives `value`, or raises it."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def get_secret_value(self, **_: str) -> Any:
+        if isinstance(self.value, Exception):
+            raise self.value
+        return {"SecretString": self.value}
+
+
+def filled(value: Any) -> Any:
+    """A reply of tests/trust/vendors.py with the canary in it."""
+    return json.loads(json.dumps(value).replace("{token}", TOKEN))
+
+
+def succeed(made: "Function", vendor: Vendor) -> None:
+    for path, reply in vendor.replies.items():
+        made.twin.fault(Fault(path=path, status=200, body=filled(reply)))
+
+
+def meet(**fault: Any) -> Drive:
+    """Every step of a mint in turn meets the fault, after those before it went well."""
+
+    def drive(made: "Function", vendor: Vendor) -> None:
+        for path in vendor.replies:
+            renew(made)
+            made.twin.fault(Fault(path=path, **fault))
+            succeed(made, vendor)
+            ask(made, vendor)
+
+    return drive
+
+
+def of_another_type(made: "Function", vendor: Vendor) -> None:
+    for path, reply in vendor.replies.items():
+        for field in reply:
+            renew(made)
+            made.twin.fault(Fault(path=path, status=200, body=filled(reply) | {field: {TEXT: [TEXT]}}))
+            succeed(made, vendor)
+            ask(made, vendor)
+
+
+def crash(*faults: BaseException) -> Drive:
+    """An exception in our own code, once the key and the token are at hand."""
+
+    def drive(made: "Function", vendor: Vendor) -> None:
+        for fault in faults:
+            renew(made)
+            succeed(made, vendor)
+
+            def boom(*parts: object, fault: BaseException = fault) -> None:
+                raise fault from ValueError(KEY, parts)
+
+            with patch.object(made.module, "Credential", boom):
+                ask(made, vendor)
+
+    return drive
+
+
+def keep(*values: object) -> Drive:
+    """What Secrets Manager holds or says is of no use."""
+
+    def drive(made: "Function", vendor: Vendor) -> None:
+        client = made.module.vendor._keys._client
+        for value in values:
+            renew(made)
+            made.module.vendor._keys._held = None
+            made.module.vendor._keys._client = Replaced(value)
+            ask(made, vendor)
+        made.module.vendor._keys._client = client
+
+    return drive
+
+
+def noted(fault: Exception) -> Exception:
+    fault.add_note(TEXT)
+    return fault
+
+
+def mint(made: "Function", vendor: Vendor) -> None:
+    renew(made)
+    succeed(made, vendor)
+    ask(made, vendor)
+
+
+ECHO = {
+    "error": {"code": TEXT, "message": TEXT, TEXT: TEXT},
+    "errors": [{"id": TEXT, "status": TEXT, "code": TEXT, "title": TEXT, "detail": TEXT}],
+    "detail": {"error": TEXT, "code": TEXT, "message": TEXT, "details": {"retry_after_seconds": TEXT}},
+    **dict.fromkeys(("ERROR", "API_ERROR", "message", "API key", "Reference ID", "sessionToken", "jwt"), TEXT),
+}
+HEADERS = {"X-Echo": KEY, "WWW-Authenticate": f'Bearer realm="{KEY}"', "Set-Cookie": f"key={KEY}", "Server": TOKEN}
+STATUSES = [200, 201, 204, 400, 401, 402, 403, 404, 408, 409, 413, 418, 422, 429, 500, 501, 502, 503, 504, 599]
+
+PATHS: dict[str, Drive] = {
+    "success": mint,
+    **{f"status {status}": meet(status=status, body=ECHO, headers=HEADERS) for status in STATUSES},
+    **{
+        f"text {status}": meet(status=status, body=f"<html>API key {TEXT}", headers=HEADERS)
+        for status in (200, 401, 500)
+    },
+    "list": meet(status=400, body=[ECHO, TEXT]),
+    **{
+        f"redirect {status}": meet(status=status, headers={"Location": f"http://127.0.0.1:9/{KEY}?t={TOKEN}"})
+        for status in (301, 302, 303, 307, 308)
+    },
+    "unreadable Retry-After": meet(status=503, headers={"Retry-After": KEY}),
+    "unreadable encoding": meet(status=200, body=TEXT, headers={"Content-Encoding": "gzip"}),
+    "unknown encoding": meet(status=200, body=TEXT, headers={"Content-Encoding": KEY}),
+    "unreadable length": meet(status=200, body=TEXT, headers={"Transfer-Encoding": "chunked"}),
+    "half a JSON": meet(status=200, body=f'{{"apiAuthToken": "{TEXT}'),
+    "another type": of_another_type,
+    "connection dropped": meet(mode="drop"),
+    "answer cut": meet(mode="cut", status=200, body=ECHO),
+    "answer late": meet(times=1, delay=1, status=200, body=ECHO),
+    "exception": crash(
+        RuntimeError(TEXT), KeyError(KEY), noted(OSError(5, KEY, KEY)), ExceptionGroup(KEY, [ValueError(KEY)])
+    ),
+    "undecodable": crash(UnicodeDecodeError("utf-8", KEY.encode(), 0, 1, KEY), json.JSONDecodeError(KEY, KEY, 0)),
+    "secret of another form": keep(KEY, f'"{KEY}"', f'["{KEY}"]', f'{{"{KEY}": 1}}', f'{{"api_key": "{KEY} {KEY}"}}'),
+    "secret of another kind": keep(
+        *(f'{{"{field}": {{"key": "{KEY}"}}}}' for field in ("api_key", "readonly", "upload"))
+    ),
+    "secret denied": keep(ClientError({"Error": {"Code": "AccessDeniedException", "Message": KEY}}, KEY)),
+    "no secret": keep(ClientError({"Error": {"Code": "InternalServiceError", "Message": KEY}}, KEY)),
+}
+NO_VENDOR = ["success", "exception", "undecodable", "secret of another form", "secret of another kind", "secret denied"]
+
+
+def renew(made: "Function") -> None:
+    """As if nothing had been asked: the twin's faults are gone, and the key and what came of it are read anew."""
+    made.twin.reset()
+    made.module.vendor._keys._held_until = made.module.vendor._keys._refusal_ends = 0.0
+    if hasattr(made.module, "sign_in"):
+        made.module.sign_in.forget()
+
+
+def ask(made: "Function", vendor: Vendor) -> None:
+    """Sends a caller's request, and holds the answer to the promise."""
+    headers = {
+        "content-type": "application/json",
+        "authorization": f"Bearer {CALLER}",
+        "cookie": CALLER,
+        "x-api-key": CALLER,
+    }
+    answer = made.ask(vendor.event, headers=headers, cookies=[CALLER], timeout=1.25)
+    body = dict(answer.body)
+    if answer.status == 201:
+        assert "canary-" in body.pop(vendor.field)
+    assert traces(json.dumps([body, answer.headers, answer.status])) == []
+
+
+def written(capfd: pytest.CaptureFixture[str], logged: list[str]) -> list[str]:
+    """Canaries in all that was written since the last time."""
+    out, err = capfd.readouterr()
+    found = traces(out) + traces(err) + [trace for text in logged for trace in traces(text)]
+    logged.clear()
+    return found
+
+
+@pytest.fixture
+def start(function: MakeFunction) -> Callable[[Vendor], "Function"]:
+    return lambda vendor: function(vendor.name, secret(vendor, KEY), **AMPLE)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("vendor", ALL, ids=lambda vendor: vendor.name)
+def test_no_path_writes_down_a_key_or_a_token(
+    start: Callable[[Vendor], "Function"], vendor: Vendor, logged: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    made = start(vendor)
+    written(capfd, logged)
+    found = {}
+    for name in NO_VENDOR if vendor is SPATIALGEN else PATHS:
+        PATHS[name](made, vendor)
+        found[name] = written(capfd, logged)
+    assert {name: places for name, places in found.items() if places} == {}
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("vendor", ALL, ids=lambda vendor: vendor.name)
+def test_not_even_libraries_at_debug_write_down_a_key_or_a_token(
+    start: Callable[[Vendor], "Function"],
+    vendor: Vendor,
+    talkative: None,
+    logged: list[str],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    made = start(vendor)
+    written(capfd, logged)  # what the test itself did with the secret
+    for name in ("success", "exception") if vendor is SPATIALGEN else ("success", "status 401", "redirect 302"):
+        PATHS[name](made, vendor)
+    assert written(capfd, logged) == []
+
+
+@pytest.mark.parametrize("vendor", ASKED, ids=lambda vendor: vendor.name)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_to_another_host_never_carries_the_key(
+    start: Callable[[Vendor], "Function"], bundle: Bundle, vendor: Vendor, status: int
+) -> None:
+    made = start(vendor)
+    other = bundle.twins["convai" if vendor is not CONVAI else "spatius"]
+    meet(status=status, headers={"Location": f"{other.url}/elsewhere"})(made, vendor)
+    assert other.calls == []
+    assert {call.path for call in made.twin.calls} <= vendor.replies.keys()
+
+
+@pytest.mark.parametrize("vendor", ASKED, ids=lambda vendor: vendor.name)
+def test_a_vendor_is_sent_its_key_and_nothing_of_the_caller(
+    start: Callable[[Vendor], "Function"], vendor: Vendor
+) -> None:
+    made = start(vendor)
+    mint(made, vendor)
+    sent = json.dumps([[call.path, call.query, call.headers, call.body.decode()] for call in made.twin.calls])
+    assert KEY in sent
+    assert CALLER not in sent
+    assert "alice" not in sent
+    assert KEY not in json.dumps([[call.path, call.query] for call in made.twin.calls])
+
+
+def test_nothing_secret_is_kept_in_a_table(start: Callable[[Vendor], "Function"], bundle: Bundle) -> None:
+    for vendor in ALL:
+        mint(start(vendor), vendor)
+    aws: dict[str, Any] = bundle.aws
+    tables = boto3.client("dynamodb", **aws)
+    for name in tables.list_tables()["TableNames"]:
+        assert traces(repr(tables.scan(TableName=name)["Items"])) == []
+
+
+def test_the_keys_place_in_memory_has_no_name_that_shows_it(start: Callable[[Vendor], "Function"]) -> None:
+    for vendor in ALL:
+        module = start(vendor).module
+        names = {**vars(module), **vars(module.vendor), **vars(module.vendor._keys)}
+        assert traces(repr({name: value for name, value in names.items() if name != "__builtins__"})) == []
+
+
+LOUD = {
+    "POWERTOOLS_LOG_LEVEL": "DEBUG",
+    "AWS_LAMBDA_LOG_LEVEL": "DEBUG",
+    "LOG_LEVEL": "DEBUG",
+    "POWERTOOLS_LOGGER_LOG_EVENT": "true",
+    "POWERTOOLS_LOGGER_SAMPLE_RATE": "1",
+    "POWERTOOLS_DEV": "true",
+    "POWERTOOLS_DEBUG": "true",
+    "POWERTOOLS_TRACE_DISABLED": "false",
+    "PYTHONDEVMODE": "1",
+}
+
+RUN = """
+import json, logging, sys
+logging.basicConfig(level=logging.DEBUG)
+for name in sys.argv[1].split(","):
+    logging.getLogger(name).setLevel(logging.DEBUG)
+from local.functions import Context, load
+vendor, environment, event = json.load(sys.stdin)
+handler = load(vendor, environment)
+answers = [handler(event, Context()) for _ in range(2)]
+open(sys.argv[2], "w").write(json.dumps(answers))
+"""
+
+
+@pytest.mark.parametrize("vendor", [SPATIUS, SPATIALGEN], ids=lambda vendor: vendor.name)
+def test_a_process_told_to_debug_everything_writes_down_no_key_and_no_token(
+    start: Callable[[Vendor], "Function"], bundle: Bundle, vendor: Vendor, tmp_path: Any
+) -> None:
+    made = start(vendor)
+    succeed(made, vendor)
+    environment = bundle.environment(vendor.name) | AMPLE | {"API_KEY_SECRET": made.secret_id}
+    event = bundle.event(vendor.event)
+    event["headers"]["authorization"] = f"Bearer {CALLER}"
+    done = subprocess.run(  # noqa: S603 - our own script
+        [sys.executable, "-c", RUN, ",".join(LIBRARIES), str(tmp_path / "answers")],
+        input=json.dumps([vendor.name, environment, event]),
+        env=environment | LOUD | {"PYTHONPATH": f"{ROOT}:{ROOT / 'layers/minting'}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    answers = json.loads((tmp_path / "answers").read_text())
+    assert [answer["statusCode"] for answer in answers] == [201, 201]
+    assert "minted" in done.stdout
+    assert traces(done.stdout + done.stderr) == []
