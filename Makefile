@@ -18,7 +18,7 @@ check: .venv/ready .venv-sam/ready
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
-	$(PYTHON) -m cfnlint template.yaml
+	.venv/bin/cfn-lint template.yaml
 	$(SAM) validate --lint
 
 format: .venv/ready
@@ -27,6 +27,9 @@ format: .venv/ready
 
 build: .venv/ready .venv-sam/ready
 	$(SAM) build --cached --parallel
+
+bench: build  ## cold start and warm CPU against a bare handler, as ratios
+	PYTHONPATH=.:layers/minting $(PYTHON) -m bench.mint
 
 sam-local: build  ## every event of events/ through `sam local invoke`; skipped, and says so, where no Docker engine can be had
 	local/sam/run.sh

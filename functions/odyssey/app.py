@@ -22,6 +22,7 @@ from minting import (
     Vendor,
     by_status,
     key_rejected,
+    not_revocable,
 )
 
 POLL_SECONDS = 1.0
@@ -41,6 +42,10 @@ LONGEST_WAIT = 86_400
 """Seconds. A vendor that names a longer one is not taken at its word."""
 
 
+LONGEST = timedelta(seconds=600)
+"""How long the vendor's session tokens are good; what is connected by then goes on."""
+
+
 class OdysseySettings(Settings, frozen=True, kw_only=True):
     """`ODYSSEY_API_URL`; `ODYSSEY_SLOTS` and `ODYSSEY_SLOTS_PER_CALLER`: how many sessions may be live.
 
@@ -55,6 +60,12 @@ class OdysseySettings(Settings, frozen=True, kw_only=True):
 
 type RegionId = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
 type Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
+
+
+class RevokeRequest(Body, frozen=True):
+    """The credential that should end."""
+
+    session_token: str
 
 
 class MintRequest(Body, frozen=True):
@@ -247,6 +258,12 @@ def capabilities(session: Session) -> dict[str, object]:
         case {"image_to_video": bool(able)}:
             return {"capabilities": {"image_to_video": able}}
     return {}
+
+
+@vendor.serves("POST /v1/odyssey/client-credentials/revoke", body=RevokeRequest)
+def revoke(_: RevokeRequest, __: Call[ApiKey]) -> None:
+    """The vendor has no such call."""
+    raise not_revocable(LONGEST)
 
 
 handler = vendor.handler

@@ -1,7 +1,7 @@
 """Spatius: session tokens for its Direct Mode. Facts and sources: docs/vendors/spatius.md."""
 
 import base64
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from time import time
 from typing import Annotated, Any, Literal
@@ -21,6 +21,7 @@ from minting import (
     Upstream,
     Vendor,
     by_status,
+    not_revocable,
     vendor_error,
 )
 
@@ -34,6 +35,10 @@ CODES = {
 """Those that the vendor's own tooling knows. Anything else in an error's `code` is not passed on."""
 
 
+LONGEST = timedelta(hours=24)
+"""The vendor gives no token a longer life."""
+
+
 class SpatiusSettings(Settings, frozen=True, kw_only=True):
     """`SPATIUS_APP_ID`, `SPATIUS_REGION`, `SPATIUS_AVATAR_IDS`; `SPATIUS_CONSOLE_ENDPOINT` stands in for every region's."""
 
@@ -41,6 +46,12 @@ class SpatiusSettings(Settings, frozen=True, kw_only=True):
     spatius_region: Region = "us-west"
     spatius_avatar_ids: AllowList = AllowList()
     spatius_console_endpoint: str = ""
+
+
+class RevokeRequest(Body, frozen=True):
+    """The credential that should end."""
+
+    sessionToken: str
 
 
 class MintRequest(Body, frozen=True):
@@ -142,6 +153,12 @@ def claimed_app_id(token: str) -> str:
     except (IndexError, KeyError, TypeError, ValueError, RecursionError):
         return ""
     return claim if isinstance(claim, str) else ""
+
+
+@vendor.serves("POST /v1/spatius/session-tokens/revoke", body=RevokeRequest)
+def revoke(_: RevokeRequest, __: Call[ApiKey]) -> None:
+    """The vendor has no such call."""
+    raise not_revocable(LONGEST)
 
 
 handler = vendor.handler

@@ -18,6 +18,7 @@ from minting import (
     Upstream,
     Vendor,
     by_status,
+    not_revocable,
 )
 
 STATUSES = {19: 400, 16: 401, 33: 403, 34: 403, 35: 403, 36: 429, 45: 500}
@@ -26,12 +27,22 @@ STATUSES = {19: 400, 16: 401, 33: 403, 34: 403, 35: 403, 36: 429, 45: 500}
 NOT_THIS_AVATAR = 33
 
 
+LONGEST = timedelta(seconds=3600)
+"""The vendor gives no token a longer life."""
+
+
 class TrulienceSettings(Settings, frozen=True, kw_only=True):
     """`TRULIENCE_API_URL`; `TRULIENCE_AVATAR_IDS`: the avatars that callers may ask for, `*` for all of the account's."""
 
     # Assumption: the vendor documents paths only; its own web SDK and independent clients use this host.
     trulience_api_url: str = "https://trulience.com"
     trulience_avatar_ids: AllowList = AllowList()
+
+
+class RevokeRequest(Body, frozen=True):
+    """The credential that should end."""
+
+    jwt: str
 
 
 class MintRequest(Body, frozen=True):
@@ -83,6 +94,12 @@ def mint(request: MintRequest, call: Call[ApiKey]) -> Credential:
     expires_in = token.expires_in or request.expire_at
     body: dict[str, object] = {"jwt": token.jwt, "expires_in": expires_in, "avatar_id": request.avatar_id}
     return Credential(body, token.jwt, asked_at + timedelta(seconds=expires_in))
+
+
+@vendor.serves("POST /v1/trulience/tokens/revoke", body=RevokeRequest)
+def revoke(_: RevokeRequest, __: Call[ApiKey]) -> None:
+    """The vendor has no such call."""
+    raise not_revocable(LONGEST)
 
 
 handler = vendor.handler

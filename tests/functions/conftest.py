@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from local.bundle import Bundle
     from tests.conftest import Function
 
+PLENTY = dict.fromkeys(("CALLER_PER_HOUR", "VENDOR_PER_DAY", "ODYSSEY_SLOTS", "ODYSSEY_SLOTS_PER_CALLER"), "1000000")
+
 
 @pytest.fixture(scope="session")
 def _warm_functions() -> dict[str, "Function"]:
@@ -35,25 +37,22 @@ def _unloaded(_warm_functions: dict[str, "Function"]) -> Iterator[None]:
 
 @pytest.fixture
 def warm(
-    request: pytest.FixtureRequest,
-    bundle: "Bundle",
-    function: Callable[..., "Function"],
-    _warm_functions: dict[str, "Function"],
+    request: pytest.FixtureRequest, bundle: "Bundle", _warm_functions: dict[str, "Function"]
 ) -> Callable[..., "Function"]:
-    """`warm(vendor)`: one function for all tests, for it takes ten times as long to make one as to ask it.
+    """`warm(vendor)`: one function for all tests, for it takes ten times as long to make one as to ask it. No limit is near.
 
     A fresh one where the test's `expected` says that the vendor refuses the key: that function would not ask again at once.
     """
     callspec = getattr(request.node, "callspec", None)
     expected = callspec.params.get("expected") if callspec else None
     if getattr(expected, "code", "") == "vendor_key_rejected":
-        return function
+        fresh: Callable[..., Function] = request.getfixturevalue("function")
+        return fresh
 
     def shared(vendor: str) -> "Function":
         if vendor not in _warm_functions:
             table = bundle.environment(vendor)["LIMITS_TABLE"]  # the test's own is gone when the test is over
-            plenty = {"CALLER_PER_HOUR": "1000000", "VENDOR_PER_DAY": "1000000"}
-            _warm_functions[vendor] = function(vendor, LIMITS_TABLE=table, **plenty)
+            _warm_functions[vendor] = request.getfixturevalue("function")(vendor, LIMITS_TABLE=table, **PLENTY)
         return _warm_functions[vendor]
 
     return shared

@@ -10,10 +10,8 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from minting import keys
-from minting.callers import Caller
 from minting.keys import MAX_AGE, REREAD_INTERVAL, ApiKey, Keys
 from minting.problems import KeyRejected, Problem
-from minting.upstream import Deadline
 from minting.vendor import Call
 
 REFUSAL = KeyRejected("vendor_key_rejected", "refused")
@@ -191,7 +189,7 @@ def test_white_space_around_a_key_is_dropped(store: Store) -> None:
 
 def test_a_key_shows_itself_in_no_text() -> None:
     key = ApiKey(SHOWN)
-    call = Call(key, Caller("i", "s"), Deadline(1))
+    call: Call[ApiKey] = Call._make([key, *[None] * (len(Call._fields) - 1)])
     for text in (str(key), repr(key), f"{key!s:>9}", f"{key!r}", f"{[key]}", repr(call), str(KeyError(key))):
         assert SHOWN not in text
 

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,7 @@ NASTY = [
         "\U0001f600",
         "a" * 4000,
     ),
-    *("http://169.254.169.254/", "//other.example", "file:///etc/passwd", "*", "null", "__proto__", "%s%s%n", "$where"),
+    *("http://169.254.169.254/", "//other.example", "file:///etc/passwd", "*", "%s%s%n", "$where"),
 ]
 FIELDS: list[tuple[Vendor, Callable[[str], Any]]] = [
     (SPATIUS, lambda text: {"avatarId": text}),
@@ -92,10 +93,6 @@ def test_nothing_but_plain_ids_reach_a_vendor_even_where_all_are_allowed(
 ) -> None:
     made = function(vendor.name, **OPEN)
     for text in NASTY:
-        if text in {"null", "__proto__"} and vendor is not TRULIENCE and "region" not in body(text):
-            continue  # plain ids, however they sound
-        if text in {"null", "__proto__"} and vendor is TRULIENCE:
-            continue
         refused(made.ask(vendor.event, body(text)), "invalid_request")
     assert made.twin.calls == []
 
@@ -141,7 +138,7 @@ NAMES = [
 @pytest.mark.parametrize("vendor", ALL, ids=lambda vendor: vendor.name)
 def test_a_field_that_is_not_declared_is_refused_by_name(function: MakeFunction, vendor: Vendor) -> None:
     made = function(vendor.name, **OPEN)
-    answer = made.ask(vendor.event, dict.fromkeys(NAMES, {"polluted": True}))
+    answer = made.ask(vendor.event, dict.fromkeys(NAMES, 1))
     refused(answer, "invalid_request")
     assert set(NAMES) <= {error["field"] for error in answer.body["errors"]}
     assert made.twin.calls == []
@@ -193,30 +190,25 @@ def test_bytes_that_are_no_text_are_refused(function: MakeFunction, vendor: Vend
 @pytest.mark.parametrize("vendor", ASKED, ids=lambda vendor: vendor.name)
 def test_a_callers_headers_query_and_path_change_nothing_at_the_vendor(function: MakeFunction, vendor: Vendor) -> None:
     made = function(vendor.name, **OPEN)
-    plain = made.ask(vendor.event, sub="alice")
     sent = {
-        **{
-            name: "http://forged.example"
-            for name in ("host", "x-forwarded-host", "forwarded", "referer", "origin", "via")
-        },
-        **{
-            name: "forged"
-            for name in ("x-api-key", "convai-api-key", "authorization", "cookie", "x-http-method-override")
-        },
-        **{
-            "content-type": "application/json",
-            "content-length": "0",
-            "transfer-encoding": "chunked",
-            "expect": "100-continue",
-        },
+        **dict.fromkeys(("host", "x-forwarded-host", "forwarded", "referer", "origin", "via"), "http://forged.example"),
+        **dict.fromkeys(("x-api-key", "convai-api-key", "authorization", "cookie", "x-http-method-override"), "forged"),
+        "content-type": "application/json",
+        "content-length": "0",
+        "transfer-encoding": "chunked",
     }
-    query = {"rawQueryString": "api_key=forged", "queryStringParameters": {"api_key": "forged", "avatar_id": "forged"}}
-    path = {"rawPath": "/v1/../forged", "pathParameters": {"id": "forged"}, "stageVariables": {"url": "forged"}}
-    forged = made.ask(vendor.event, sub="bob", headers=sent, cookies=["forged"], **query, **path)
-    assert (plain.status, forged.status) == (201, 201)
+    changes: dict[str, Any] = {
+        "headers": sent,
+        "cookies": ["forged"],
+        "rawPath": "/v1/../forged",
+        "rawQueryString": "api_key=forged",
+        "queryStringParameters": {"api_key": "forged", "avatar_id": "forged"},
+        "pathParameters": {"id": "forged"},
+        "stageVariables": {"url": "http://forged.example"},
+    }
+    assert made.ask(vendor.event, **changes).status == 201
+    assert {call.path for call in made.twin.calls} == vendor.replies.keys()
     assert "forged" not in json.dumps([[call.path, call.query, call.headers] for call in made.twin.calls])
-    steps = [(call.path, call.query, sorted(call.headers)) for call in made.twin.calls]
-    assert steps[-len(vendor.replies) + (vendor is ODYSSEY) :] == steps[-2 if vendor is ODYSSEY else -1 :]
 
 
 CLAIMS: list[Any] = [
@@ -231,8 +223,8 @@ def test_without_verified_claims_nobody_is_asked_for_anything(function: MakeFunc
     made = function(vendor.name, **OPEN)
     made.module.vendor._keys._client = None  # a look at the secret would fail
     made.module.vendor._keys._held = None
-    requests = [{"jwt": {"claims": claims}} for claims in CLAIMS]
-    for authorizer in [*requests, None, {}, {"jwt": None}, {"lambda": {"iss": "i", "sub": "s"}}, "jwt", []]:
+    authorizers: list[Any] = [{"jwt": {"claims": claims}} for claims in CLAIMS]
+    for authorizer in [*authorizers, None, {}, {"jwt": None}, {"lambda": {"iss": "i", "sub": "s"}}, "jwt", []]:
         event = made._bundle.event(vendor.event)
         event["requestContext"]["authorizer"] = authorizer
         event["headers"]["authorization"] = "Bearer " + ".".join([base64.b64encode(b'{"alg":"none"}').decode()] * 3)
@@ -269,54 +261,57 @@ def test_no_event_makes_a_function_raise(function: MakeFunction) -> None:
     ask()
 
 
-MAD: list[tuple[Vendor, str, Any]] = [
-    (SPATIUS, "an error code that is a list", {"errors": [{"code": ["x"], "status": 400}]}),
-    (SPATIUS, "an error status of 5000 digits", {"errors": [{"status": "9" * 5000}]}),
-    (SPATIUS, "a token that is not ASCII", {"sessionToken": "a.é.c"}),
-    (SPATIUS, "a token whose claims are deep", {"sessionToken": "a." + base64.b64encode(b"[" * 9999).decode() + ".c"}),
-    (
-        SPATIUS,
-        "a token whose claims are no text",
-        {"sessionToken": "a." + base64.b64encode(b'{"app_id":"\xff"}').decode()},
-    ),
-    (SPATIUS, "a token whose app is a list", {"sessionToken": "a." + base64.b64encode(b'{"app_id":["x"]}').decode()}),
-    (ODYSSEY, "an access token with a line break", {"access_token": "a\r\nX: y", "expires_in": 3600}),
-    (ODYSSEY, "an access token that is not Latin", {"access_token": "\u4e2d", "expires_in": 3600}),
-    (ODYSSEY, "an access token that ends never", {"access_token": "a", "expires_in": 10**18}),
-    (CONVAI, "the first moment of time", {"apiAuthToken": "t", "expirationTime": "0001-01-01T00:00:00+14:00"}),
-    (CONVAI, "the last moment of time", {"apiAuthToken": "t", "expirationTime": "9999-12-31T23:59:59-14:00"}),
-    (CONVAI, "a time that is a number", {"apiAuthToken": "t", "expirationTime": 5}),
-    (TRULIENCE, "a token that ends never", {"jwt": "t", "expires_in": 10**18}),
-    (TRULIENCE, "an error code that is a list", {"error": {"code": [33]}}),
-]
-MAD_SESSIONS: list[tuple[str, str, Any]] = [
-    ("/sessions/token", "a token that ends never", {"session_token": "t", "expires_in": 10**18}),
-    (
-        "/sessions/request",
-        "capabilities of another kind",
-        {"session_id": "s", "signalling_url": "u", "capabilities": [1]},
-    ),
-]
+def claims(raw: bytes) -> str:
+    return f"a.{base64.b64encode(raw).decode()}.c"
 
 
-@pytest.mark.parametrize(("vendor", "_", "body"), MAD, ids=[f"{vendor.name}: {what}" for vendor, what, _ in MAD])
-@pytest.mark.parametrize("status", [200, 400])
-def test_a_vendors_odd_answer_is_no_fault_of_ours(
-    function: MakeFunction, vendor: Vendor, _: str, body: Any, status: int
-) -> None:
+MAD: dict[str, list[tuple[str, str, Any]]] = {
+    "spatius": [
+        ("an error code that is a list", "/v1", {"errors": [{"code": ["x"], "status": 400}]}),
+        ("an error status of 5000 digits", "/v1", {"errors": [{"status": "9" * 5000}]}),
+        ("a token that is not ASCII", "/v1", {"sessionToken": "a.é.c"}),
+        ("a token whose claims are deep", "/v1", {"sessionToken": claims(b"[" * 9999)}),
+        ("a token whose claims are no text", "/v1", {"sessionToken": claims(b'{"app_id":"\xff"}')}),
+        ("a token whose app is a list", "/v1", {"sessionToken": claims(b'{"app_id":["x"]}')}),
+    ],
+    "odyssey": [
+        ("an access token with a line break", "/auth", {"access_token": "a\r\nX: y", "expires_in": 3600}),
+        ("an access token that is not Latin", "/auth", {"access_token": "\u4e2d", "expires_in": 3600}),
+        ("an access token that ends never", "/auth", {"access_token": "a", "expires_in": 10**18}),
+        ("a token that ends never", "/sessions/token", {"session_token": "t", "expires_in": 10**18}),
+        (
+            "capabilities of another kind",
+            "/sessions/r",
+            {"session_id": "s", "signalling_url": "u", "capabilities": [1]},
+        ),
+    ],
+    "convai": [
+        ("the first moment of time", "/user", {"apiAuthToken": "t", "expirationTime": "0001-01-01T00:00:00+14:00"}),
+        ("the last moment of time", "/user", {"apiAuthToken": "t", "expirationTime": "9999-12-31T23:59:59-14:00"}),
+        ("a time that is a number", "/user", {"apiAuthToken": "t", "expirationTime": 5}),
+    ],
+    "trulience": [
+        ("a token that ends never", "/auth", {"jwt": "t", "expires_in": 10**18}),
+        ("an error code that is a list", "/auth", {"error": {"code": [33]}}),
+    ],
+}
+
+
+@pytest.mark.parametrize("vendor", ASKED, ids=lambda vendor: vendor.name)
+def test_a_vendors_odd_answer_is_no_fault_of_ours(function: MakeFunction, vendor: Vendor) -> None:
     made = function(vendor.name, **AMPLE)
-    made.twin.fault(Fault(status=status, body=body))
-    answer = made.ask(vendor.event)
-    assert answer.body.get("code") not in {"internal_error", "invalid_request"}
+    met = {}
+    for name, path, body in MAD[vendor.name]:
+        for status in (200, 400):
+            made.twin.reset()
+            if vendor is ODYSSEY:
+                made.module.sign_in.forget()
+            made.twin.fault(Fault(path=path, status=status, body=body))
+            met[name, status] = made.ask(vendor.event, sub=f"{name} {status}").body.get("code")
+    assert [case for case, code in met.items() if code in OUR_FAULT] == []
 
 
-@pytest.mark.parametrize(("path", "_", "body"), MAD_SESSIONS, ids=[what for _, what, _ in MAD_SESSIONS])
-def test_an_odd_session_is_no_fault_of_ours(function: MakeFunction, path: str, _: str, body: Any) -> None:
-    made = function("odyssey", **AMPLE)
-    made.twin.fault(Fault(path=path, status=200, body=body))
-    assert made.ask(ODYSSEY.event).body.get("code") != "internal_error"
-
-
+OUR_FAULT = {"internal_error", "invalid_request", "unauthenticated"}
 WORDS = [
     "errors",
     "error",
@@ -347,6 +342,7 @@ def test_whatever_a_vendor_says_the_answer_is_ours(
 ) -> None:
     monkeypatch.setattr("urllib3.util.retry.Retry._sleep_backoff", lambda _: None)
     made = function(vendor.name, **AMPLE)
+    callers = count()  # each has a session of its own where one is kept
 
     @given(mad, st.sampled_from([200, 201, 204, 302, 400, 401, 403, 422, 429, 500, 503]))
     @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -354,7 +350,7 @@ def test_whatever_a_vendor_says_the_answer_is_ours(
         made.twin.reset()
         made.module.vendor._keys._refusal_ends = 0.0
         made.twin.fault(Fault(status=status, body=body))
-        answer = made.ask(vendor.event)
+        answer = made.ask(vendor.event, sub=str(next(callers)))
         assert answer.status == 201 or answer.body["code"] not in {
             "internal_error",
             "invalid_request",

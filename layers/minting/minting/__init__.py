@@ -5,7 +5,7 @@ import gc
 gc.disable()  # nothing that is imported is garbage: a tenth of a cold start went into looking for it
 
 from minting.bodies import Body
-from minting.credentials import Credential, Facts, rfc3339
+from minting.credentials import Credential, Facts, not_revocable, rfc3339
 from minting.keys import ApiKey, Key, Secret
 from minting.ledger import Change, Ledger
 from minting.owners import Owners, token
@@ -54,6 +54,7 @@ __all__ = [
     "by_status",
     "key_rejected",
     "malformed",
+    "not_revocable",
     "rfc3339",
     "segment",
     "token",

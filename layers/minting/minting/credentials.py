@@ -1,8 +1,10 @@
 """What a client is given: the vendor's own fields, and beside them the facts of the credential, the same for every vendor."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
+
+from minting.problems import Problem
 
 
 class Facts(NamedTuple):
@@ -41,3 +43,11 @@ class Credential(NamedTuple):
 def rfc3339(moment: datetime) -> str:
     """`2026-11-21T22:00:00Z`: whole seconds, rounded down, so that a credential is never said to live longer than it does."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def not_revocable(longest: timedelta) -> Problem:
+    """The answer of a vendor that cannot revoke: until when, at the latest, a credential that is out now is good."""
+    until = rfc3339(datetime.now(UTC) + longest)
+    return Problem(
+        "not_revocable", f"The vendor cannot revoke it. It ends by itself, by {until} at the latest.", valid_until=until
+    )

@@ -4,17 +4,18 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from time import time
 from typing import NamedTuple
 
 from minting.callers import Caller
-from minting.ledger import Change, Ledger, Refused
+from minting.ledger import Change, Item, Ledger, Refused
 from minting.problems import Problem
 from minting.upstream import Deadline
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 STOP = "stop"
-"""Key of the item whose existence stops the vendor at once (docs/operating.md has the command)."""
+"""Key of the item that stops the vendor at once: for good (docs/operating.md has the command) or, with `until`, for a while."""
 
 
 class Window(NamedTuple):
@@ -65,9 +66,9 @@ class Limits:
     def take(self, windows: Sequence[Window], deadline: Deadline, also: Sequence[Change] = ()) -> None:
         """Counts one mint in all windows, together with the changes in `also`, or nothing at all.
 
-        Raises `quota_exceeded`, `vendor_stopped`, `limits_unavailable`, or Refused with the index in `also`.
+        Raises `quota_exceeded`, `vendor_stopped`, `vendor_unavailable` (a pause), `limits_unavailable`, or Refused for one of `also`.
         """
-        not_stopped = Change(STOP, "", "attribute_not_exists(#id)")
+        not_stopped = Change(STOP, "", "attribute_not_exists(#id) OR #until < :now", {"now": int(time())})
         changes = [*(window.take() for window in windows), not_stopped, *also]
         try:
             self._ledger.change(changes, deadline)
@@ -75,13 +76,21 @@ class Limits:
             if refused.index < len(windows):
                 raise windows[refused.index].exceeded() from None
             if refused.index == len(windows):
-                raise Problem("vendor_stopped", "The team has stopped this vendor for now.", retry_after=60) from None
+                raise _stopped(refused.item) from None
             raise Refused(refused.index - len(windows) - 1, refused.item) from None
 
     def give_back(self, windows: Sequence[Window], deadline: Deadline, also: Sequence[Change] = ()) -> None:
         """Undoes `take`, as far as the table lets us: what cannot be given back stays counted."""
         with suppress(Refused, Problem):
             self._ledger.change([*(window.give_back() for window in windows), *also], deadline)
+
+
+def _stopped(item: Item) -> Problem:
+    if "until" not in item:
+        return Problem("vendor_stopped", "The team has stopped this vendor for now.", retry_after=60)
+    wait = max(1, item["until"] - int(time()) + 1)
+    detail = "The vendor has failed again and again; it is left alone for a while."
+    return Problem("vendor_unavailable", detail, retry_after=wait)
 
 
 def digest(caller: Caller) -> str:

@@ -66,6 +66,7 @@ class Problem(Exception):  # noqa: N818 - the name of RFC 9457
         vendor_status: int | None = None,
         vendor_code: str | int | None = None,
         limit: str | None = None,
+        valid_until: str | None = None,
         errors: Sequence[FieldError] = (),
         fault: Fault | None = None,
         retryable: bool | None = None,
@@ -78,6 +79,7 @@ class Problem(Exception):  # noqa: N818 - the name of RFC 9457
         self.vendor_status = vendor_status
         self.vendor_code = vendor_code
         self.limit = limit
+        self.valid_until = valid_until
         self.errors = errors
         self.fault = fault or self.kind.fault
         self.retryable = self.kind.retryable if retryable is None else retryable
@@ -99,6 +101,7 @@ class Problem(Exception):  # noqa: N818 - the name of RFC 9457
             "vendor_status": self.vendor_status,
             "vendor_code": self.vendor_code,
             "limit": self.limit,
+            "valid_until": self.valid_until,
             "errors": list(self.errors) or None,
         }
         return members | {name: value for name, value in known.items() if value is not None}

@@ -8,6 +8,7 @@ import msgspec
 
 from minting.audit import Audit, Record
 from minting.bodies import LARGEST_BODY, Body, decode_request
+from minting.breaker import Breaker
 from minting.callers import Caller, caller_of
 from minting.credentials import Credential, Facts
 from minting.keys import Key, Keys
@@ -74,6 +75,7 @@ class Vendor[S: Settings, K: Key]:
         self._ledger = Ledger(name, self.settings.limits_table)
         self._limits = Limits(self._ledger, self.settings.caller_per_hour, self.settings.vendor_per_day)
         self._owners = Owners(self._ledger)
+        self._breaker = Breaker(self._ledger)
         self._audit = Audit(name)
         self._operations: dict[str, Operation[K]] = {}
 
@@ -183,6 +185,16 @@ class Vendor[S: Settings, K: Key]:
             raise
 
     def _with_key[A, R](self, ask: Action[A, K, R], subject: A, caller: Caller, deadline: Deadline) -> R:
+        """Asks with the right key, and lets the breaker know how the vendor did."""
+        try:
+            result = self._with_newer_key(ask, subject, caller, deadline)
+        except Problem as problem:
+            self._breaker.saw(problem, deadline)
+            raise
+        self._breaker.saw(None, deadline)
+        return result
+
+    def _with_newer_key[A, R](self, ask: Action[A, K, R], subject: A, caller: Caller, deadline: Deadline) -> R:
         """Asks with the key in use and, where the vendor refuses it, once more with the one that has replaced it."""
         key = self._keys.current()
         try:

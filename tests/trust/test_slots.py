@@ -1,0 +1,452 @@
+"""However often a call is repeated, and wherever one breaks: one session for one key, and no slot beyond the limits."""
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from time import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.config import Config
+
+from local.twins.odyssey import IDLE_SECONDS, OdysseyTwin
+from local.twins.twin import Fault
+from minting import aws, slots
+from tests.trust.table import Wire, items, trouble, used
+
+if TYPE_CHECKING:
+    from local.bundle import Bundle
+    from tests.conftest import Answer, Function
+
+type Fresh = Callable[..., "Function"]
+
+AMPLE = {"CALLER_PER_HOUR": "1000", "VENDOR_PER_DAY": "1000"}
+MANY = {"ODYSSEY_SLOTS": "1000", "ODYSSEY_SLOTS_PER_CALLER": "1000"}
+ISSUER = "https://issuer.example.com"
+
+
+class Clock:
+    """The clock of the slots, and of the vendor: `forward` moves both."""
+
+    def __init__(self, twin: OdysseyTwin) -> None:
+        self._twin = twin
+        self.still: float | None = None
+
+    def __call__(self) -> float:
+        return self._twin.now() if self.still is None else self.still
+
+    def forward(self, seconds: float) -> None:
+        self._twin.skew += seconds
+
+
+@pytest.fixture
+def vendor(bundle: "Bundle") -> OdysseyTwin:
+    """The vendor, with slots enough for the tests."""
+    twin = bundle.twins["odyssey"]
+    assert isinstance(twin, OdysseyTwin)
+    twin.max_sessions = 1000
+    return twin
+
+
+@pytest.fixture(autouse=True)
+def clock(vendor: OdysseyTwin, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock(vendor)
+    monkeypatch.setattr(slots, "time", clock)
+    return clock
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS's stand-in answers in turn, and slowly; and knows no second try of a transaction, as AWS does by its token."""
+    monkeypatch.setattr(aws, "PATIENCE", Config(read_timeout=60))
+
+
+@pytest.fixture
+def odyssey(function: Fresh) -> "Function":
+    """An environment where only the slots limit anything."""
+    return function("odyssey", ODYSSEY_QUEUE_SECONDS="0", **AMPLE)
+
+
+def mint(odyssey: "Function", key: str | None = "k", sub: str = "alice") -> "Answer":
+    """A call with (or without) an Idempotency-Key."""
+    headers = {"content-type": "application/json"} | ({} if key is None else {"idempotency-key": key})
+    return odyssey.ask("odyssey-mint", sub=sub, headers=headers)
+
+
+def session_of(answer: "Answer") -> str:
+    """The session of an answer that holds credentials."""
+    assert answer.status == 201, answer.body
+    session: str = answer.body["session_id"]
+    return session
+
+
+def opens(vendor: OdysseyTwin, answer: "Answer") -> bool:
+    """Whether the credentials connect to their session, or would if it were not connected already."""
+    return vendor.connect(session_of(answer), answer.body["session_token"]) in {101, 409}
+
+
+def marks(bundle: "Bundle", table: str) -> list[str]:
+    """What the slots that are counted as live are marked with."""
+    live: list[str] = items(bundle, table)["odyssey#live"].get("live", {"SS": []})["SS"]
+    return live
+
+
+# One session for one key
+
+
+def test_calls_with_one_key_at_once_make_one_session_and_all_get_into_it(function: Fresh, vendor: OdysseyTwin) -> None:
+    environments = [function("odyssey", **AMPLE) for _ in range(3)]
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda number: mint(environments[number % 3]), range(12)))
+    assert {session_of(answer) for answer in answers} == set(vendor.sessions)
+    assert len(vendor.sessions) == 1
+    assert all(opens(vendor, answer) for answer in answers)
+    assert [call.path for call in vendor.calls].count("/sessions/request") == 1
+
+
+def test_a_call_that_is_repeated_gets_fresh_credentials_for_the_same_session(
+    function: Fresh, odyssey: "Function", vendor: OdysseyTwin, clock: Clock
+) -> None:
+    first = mint(odyssey)
+    clock.forward(slots.KEYED_SECONDS - 2)
+    again = mint(function("odyssey", **AMPLE))
+    assert session_of(again) == session_of(first)
+    assert again.body["session_token"] != first.body["session_token"]
+    assert (again.body["mint"]["id"], again.body["signaling_url"]) != (first.body["mint"]["id"], "")
+    assert again.body.keys() == first.body.keys()
+    assert opens(vendor, again)
+
+
+def test_a_key_stands_for_its_session_as_long_as_its_credentials_are_good(odyssey: "Function", clock: Clock) -> None:
+    first = session_of(mint(odyssey))
+    clock.forward(slots.KEYED_SECONDS + 2)
+    assert session_of(mint(odyssey)) != first
+
+
+def test_without_a_key_a_double_tap_shares_a_session_and_a_later_call_does_not(
+    odyssey: "Function", clock: Clock
+) -> None:
+    first = session_of(mint(odyssey, None))
+    clock.forward(slots.REPEAT_SECONDS - 2)
+    assert session_of(mint(odyssey, None)) == first
+    clock.forward(4)
+    assert session_of(mint(odyssey, None)) != first
+
+
+def test_other_keys_and_no_key_are_other_sessions(function: Fresh, vendor: OdysseyTwin) -> None:
+    odyssey = function("odyssey", **AMPLE, **MANY)
+    keys = [None, "a", "A", "a ", " a", "~" * 255]
+    sessions = [session_of(mint(odyssey, key)) for key in keys]
+    assert len(set(sessions)) == len(keys)
+    assert sessions == [session_of(mint(odyssey, key)) for key in keys]
+
+
+@pytest.mark.parametrize("claims", [{"sub": "mallory"}, {"iss": "https://other.example"}])
+@pytest.mark.parametrize("key", ["k", None])
+def test_another_caller_with_the_same_key_never_gets_the_first_ones_session(
+    odyssey: "Function", bundle: "Bundle", vendor: OdysseyTwin, key: str | None, claims: dict[str, str]
+) -> None:
+    first = session_of(mint(odyssey, key))
+    event = bundle.event("odyssey-mint")
+    event["headers"] |= {"idempotency-key": key} if key else {}
+    event["requestContext"]["authorizer"]["jwt"]["claims"] |= claims
+    assert session_of(odyssey.send(event)) != first
+    assert len(vendor.sessions) == 2
+
+
+@pytest.mark.parametrize("key", ["", "k" * 256, "a\nb", "\x00", "\x7f", "\t", "ключ", "é", "k\n"])
+def test_a_key_that_is_none_is_refused_by_name(
+    odyssey: "Function", bundle: "Bundle", table: str, vendor: OdysseyTwin, key: str
+) -> None:
+    answer = mint(odyssey, key)
+    assert (answer.status, answer.body["code"]) == (400, "invalid_request")
+    assert [error["field"] for error in answer.body["errors"]] == ["Idempotency-Key"]
+    assert (vendor.calls, items(bundle, table)) == ([], {})
+
+
+# Where a call breaks
+
+
+def test_a_session_whose_token_never_came_is_picked_up_by_the_next_try(
+    odyssey: "Function", bundle: "Bundle", table: str, vendor: OdysseyTwin
+) -> None:
+    vendor.fault(Fault(path="/sessions/token", times=2, mode="drop"))
+    assert mint(odyssey).body["code"] == "vendor_unavailable"
+    assert used(bundle, table) == {"hour": 0, "day": 0}
+    assert [session_of(mint(odyssey))] == list(vendor.sessions)
+
+
+class Dies:
+    """In the place of a function's `ask`: ends the process before or after one vendor call, as a Lambda time-out does."""
+
+    def __init__(self, odyssey: "Function", path: str, *, asked: bool) -> None:
+        self._ask = odyssey.module.ask
+        self._path, self._asked = path, asked
+        setattr(odyssey.module, "ask", self)  # noqa: B010 - mypy knows modules of no such name
+
+    def __call__(self, path: str, *parts: Any) -> Any:
+        if path == self._path:
+            if self._asked:
+                self._ask(path, *parts)
+            raise SystemExit
+        return self._ask(path, *parts)
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_session_whose_call_died_before_its_token_is_picked_up_by_the_next_try(
+    function: Fresh, odyssey: "Function", vendor: OdysseyTwin, *, asked: bool
+) -> None:
+    Dies(odyssey, "sessions/token", asked=asked)
+    with pytest.raises(SystemExit):
+        mint(odyssey)
+    next_try = mint(function("odyssey", **AMPLE))
+    assert [session_of(next_try)] == list(vendor.sessions)
+    assert opens(vendor, next_try)
+
+
+def test_a_call_that_died_while_it_asked_holds_its_key_until_its_deadline_and_its_slot_until_the_vendor_lets_go(
+    function: Fresh, bundle: "Bundle", table: str, vendor: OdysseyTwin, clock: Clock
+) -> None:
+    dying, next_try = (function("odyssey", DEADLINE_SECONDS="2.2", **AMPLE) for _ in range(2))
+    Dies(dying, "sessions/request", asked=True)
+    with pytest.raises(SystemExit):
+        mint(dying)
+    waiting = mint(next_try)
+    assert (waiting.status, waiting.body["code"], waiting.headers["retry-after"]) == (409, "in_progress", "1")
+    clock.forward(4.2)
+    assert session_of(mint(next_try)) in vendor.sessions
+    assert len(marks(bundle, table)) == len(vendor.sessions) == 2
+    assert mint(next_try, "another").body["limit"] == "slots_per_caller"
+
+
+def test_a_call_waits_for_the_one_with_its_key_and_gets_the_same_session(function: Fresh, vendor: OdysseyTwin) -> None:
+    vendor.fault(Fault(path="/sessions/request", times=1, delay=0.5))
+    environments = [function("odyssey", **AMPLE) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(mint, environments))
+    assert {session_of(answer) for answer in answers} == set(vendor.sessions)
+
+
+def test_a_call_that_waited_for_one_that_failed_takes_the_session_itself(function: Fresh, vendor: OdysseyTwin) -> None:
+    vendor.fault(Fault(path="/sessions/request", times=1, status=429, delay=0.5))
+    environments = [function("odyssey", **AMPLE) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        statuses = sorted(answer.status for answer in pool.map(mint, environments))
+    assert (statuses, len(vendor.sessions)) == ([201, 503], 1)
+
+
+def test_an_answer_of_unknown_outcome_keeps_its_slot_and_blocks_no_one_below_the_limit(
+    odyssey: "Function", bundle: "Bundle", table: str, vendor: OdysseyTwin
+) -> None:
+    vendor.fault(Fault(path="/sessions/request", times=1, mode="drop"))
+    assert mint(odyssey).body["code"] == "vendor_unavailable"
+    assert len(marks(bundle, table)) == len(vendor.sessions) == 1
+    assert session_of(mint(odyssey)) in vendor.sessions
+    assert len(marks(bundle, table)) == len(vendor.sessions) == 2
+    assert mint(odyssey, "another").body["limit"] == "slots_per_caller"
+    assert mint(odyssey, sub="bob").status == 201
+
+
+UNKNOWN = {
+    "half an answer": Fault(mode="cut"),
+    "no session in it": Fault(body={"signalling_url": "wss://signal.example"}),
+    "not JSON": Fault(body="<html>"),
+    "error inside": Fault(status=500),
+    "gateway's error": Fault(status=502),
+    "gateway's time-out": Fault(status=504),
+}
+
+
+@pytest.mark.parametrize("outcome", UNKNOWN)
+def test_a_slot_that_the_vendor_may_have_given_stays_counted(
+    odyssey: "Function", bundle: "Bundle", table: str, vendor: OdysseyTwin, outcome: str
+) -> None:
+    mint(odyssey, sub="warm")  # signed in already
+    fault = UNKNOWN[outcome]
+    vendor.fault(Fault("/sessions/request", 1, fault.status, body=fault.body, mode=fault.mode))
+    assert mint(odyssey).status >= 500
+    assert len(marks(bundle, table)) == 2
+
+
+SURE: dict[str, dict[str, Any]] = {
+    "all slots taken": {"refusal": "CONCURRENT_LIMIT_REACHED"},
+    "hours used up": {"refusal": "MONTHLY_LIMIT_REACHED"},
+    "rate": {"refusal": "RATE_LIMITED"},
+    "no streamer": {"busy_polls": 1},
+    "dead key": {"keys": {}},
+}
+
+
+@pytest.mark.parametrize("outcome", SURE)
+def test_a_slot_that_the_vendor_did_not_give_is_given_back(
+    odyssey: "Function", bundle: "Bundle", table: str, vendor: OdysseyTwin, outcome: str
+) -> None:
+    for setting, value in SURE[outcome].items():
+        setattr(vendor, setting, value)
+    assert mint(odyssey).status >= 500
+    assert marks(bundle, table) == []
+    assert used(bundle, table) == {"hour": 0, "day": 0}
+
+
+def test_the_next_try_after_a_slot_was_given_back_gets_it(function: Fresh, vendor: OdysseyTwin) -> None:
+    odyssey = function("odyssey", ODYSSEY_SLOTS="1", ODYSSEY_QUEUE_SECONDS="0", CALLER_PER_HOUR="1")
+    vendor.busy_polls = 2
+    assert [mint(odyssey).status for _ in range(4)] == [503, 503, 201, 429]
+
+
+@pytest.mark.parametrize("fault", [Fault(mode="drop"), Fault(mode="cut"), Fault(status=504), Fault(body="<html>")])
+def test_a_sign_in_that_fails_takes_no_slot(
+    odyssey: "Function", bundle: "Bundle", table: str, vendor: OdysseyTwin, fault: Fault
+) -> None:
+    vendor.fault(Fault("/auth/token", None, fault.status, body=fault.body, mode=fault.mode))
+    assert mint(odyssey).status >= 500
+    assert "/sessions/request" not in [call.path for call in vendor.calls]
+    assert marks(bundle, table) == []
+
+
+def test_a_session_that_cannot_be_written_down_is_handed_out_all_the_same(
+    function: Fresh, vendor: OdysseyTwin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire = Wire(monkeypatch)
+    odyssey = function("odyssey", **AMPLE)
+    wire.answers = itertools.chain([None], (trouble("AccessDeniedException") for _ in itertools.repeat(None)))
+    assert opens(vendor, mint(odyssey))
+
+
+# A session that the vendor has cleaned up
+
+
+def test_a_session_that_is_gone_is_forgotten_and_the_next_call_gets_another(
+    odyssey: "Function", bundle: "Bundle", table: str, vendor: OdysseyTwin
+) -> None:
+    gone = session_of(mint(odyssey))
+    vendor.disconnect(gone)
+    found_gone = mint(odyssey)
+    assert (found_gone.status, found_gone.body["vendor_status"]) == (502, 404)
+    assert used(bundle, table) == {"hour": 1, "day": 1}
+    assert [session_of(mint(odyssey))] == list(vendor.sessions)
+
+
+def test_who_met_a_session_that_is_gone_is_told_to_try_again(odyssey: "Function", vendor: OdysseyTwin) -> None:
+    vendor.disconnect(session_of(mint(odyssey)))
+    assert mint(odyssey).body["retryable"]
+
+
+def test_a_late_word_that_a_session_is_gone_does_not_forget_the_one_after_it(
+    function: Fresh, vendor: OdysseyTwin
+) -> None:
+    odyssey, other = (function("odyssey", **AMPLE, **MANY) for _ in range(2))
+    vendor.disconnect(session_of(mint(odyssey)))
+    vendor.fault(Fault(path="/sessions/token", times=1, delay=1.0))
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(mint, other)
+        while "/sessions/token" not in [call.path for call in vendor.calls[4:]]:
+            assert not late.done()
+        assert mint(odyssey).status == 502
+        new = session_of(mint(odyssey))
+        assert late.result().status == 502
+    assert session_of(mint(odyssey)) == new
+
+
+# Slots, however many call at once
+
+
+def fill(function: Fresh, calls: int, callers: int, **limits: str) -> Counter[str]:
+    """How many calls of different keys, all at once, got a session ("") or were refused, by the limit's name."""
+    environments = [function("odyssey", **AMPLE, **limits) for _ in range(3)]
+
+    def outcome(number: int) -> str:
+        answer = mint(environments[number % 3], str(number), f"caller-{number % callers}")
+        assert answer.status in {201, 429}
+        return str(answer.body.get("limit", ""))
+
+    with ThreadPoolExecutor(20) as pool:
+        return Counter(pool.map(outcome, range(calls)))
+
+
+def test_callers_at_once_get_as_many_slots_as_there_are(function: Fresh, vendor: OdysseyTwin) -> None:
+    outcomes = fill(function, 40, 40, ODYSSEY_SLOTS="7")
+    assert outcomes == {"": 7, "slots": 33}
+    assert len(vendor.sessions) == 7
+
+
+def test_one_caller_at_once_gets_as_many_slots_as_one_may_have(function: Fresh, vendor: OdysseyTwin) -> None:
+    outcomes = fill(function, 40, 1, ODYSSEY_SLOTS="7", ODYSSEY_SLOTS_PER_CALLER="3")
+    assert outcomes == {"": 3, "slots_per_caller": 37}
+    assert len(vendor.sessions) == 3
+
+
+def test_a_refused_slot_counts_nothing(function: Fresh, bundle: "Bundle", table: str) -> None:
+    odyssey = function("odyssey", **AMPLE | {"ODYSSEY_SLOTS_PER_CALLER": "1"})
+    assert [mint(odyssey, key).status for key in "abc"] == [201, 429, 429]
+    assert used(bundle, table) == {"hour": 1, "day": 1}
+    assert len(marks(bundle, table)) == 1
+
+
+@pytest.mark.parametrize("limit", ["ODYSSEY_SLOTS", "ODYSSEY_SLOTS_PER_CALLER"])
+def test_a_slot_is_free_again_when_the_vendor_lets_go_and_who_waits_as_long_as_told_gets_it(
+    function: Fresh, vendor: OdysseyTwin, clock: Clock, limit: str
+) -> None:
+    odyssey = function("odyssey", **AMPLE | {limit: "1"})
+    mint(odyssey)
+    clock.forward(IDLE_SECONDS - 60)
+    refused = mint(odyssey, "another")
+    assert refused.status == 429
+    assert 58 <= refused.body["retry_after"] <= 62
+    assert refused.headers["retry-after"] == str(refused.body["retry_after"])
+    clock.forward(refused.body["retry_after"])
+    assert [session_of(mint(odyssey, "another"))] == list(vendor.live_sessions())
+
+
+def test_calls_at_once_get_a_slot_that_came_free_once(function: Fresh, clock: Clock) -> None:
+    fill(function, 3, 3, ODYSSEY_SLOTS="3")
+    clock.forward(IDLE_SECONDS + 2)
+    assert fill(function, 20, 20, ODYSSEY_SLOTS="3") == {"": 3, "slots": 17}
+
+
+def test_a_slot_is_not_free_before_the_vendor_has_let_go(
+    odyssey: "Function", bundle: "Bundle", table: str, vendor: OdysseyTwin
+) -> None:
+    mint(odyssey)
+    [session], [mark] = vendor.sessions.values(), marks(bundle, table)
+    assert int(mark.partition("#")[0]) >= session.created + IDLE_SECONDS
+
+
+def test_a_call_that_waits_asks_the_table_no_more_often_than_it_polls(
+    function: Fresh, vendor: OdysseyTwin, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odyssey = function("odyssey", **AMPLE)
+    mint(odyssey, None)
+    # The last second of a key: over by the finer clock, not yet over by the table's.
+    clock.still = int(time()) + slots.REPEAT_SECONDS + 0.5
+    wire = Wire(monkeypatch)
+    mint(function("odyssey", DEADLINE_SECONDS="1", **AMPLE), None)
+    assert len([request for request in wire.sent if request.startswith("dynamodb.")]) <= 2 + 1 / slots.POLL_SECONDS
+
+
+# What is kept
+
+
+def test_no_item_holds_a_credential_or_names_anyone(
+    odyssey: "Function", bundle: "Bundle", table: str, vendor: OdysseyTwin
+) -> None:
+    answers = [mint(odyssey, "key-in-clear", "alice-in-clear"), mint(odyssey, None, "alice-in-clear")]
+    tokens = [answer.body["session_token"] for answer in answers]
+    canaries = ["key-in-clear", "alice-in-clear", ISSUER, "ody_local_key", *tokens, *vendor.access_tokens]
+    dump = json.dumps(items(bundle, table), default=lambda held: held.decode("latin-1"))
+    assert all(session in dump for session in vendor.sessions)
+    assert [canary for canary in canaries if canary in dump] == []
+
+
+def test_of_what_the_vendor_says_of_a_session_only_what_is_needed_is_kept(
+    odyssey: "Function", bundle: "Bundle", table: str, vendor: OdysseyTwin
+) -> None:
+    said = {"session_id": "s-1", "signalling_url": "wss://signal.example"}
+    extra = {"capabilities": {"image_to_video": True, "turn_password": "canary"}, "streamer_token": "canary"}
+    vendor.fault(Fault(path="/sessions/request", body=said | extra))
+    mint(odyssey)
+    dump = json.dumps(items(bundle, table), default=lambda held: held.decode("latin-1"))
+    assert "s-1" in dump
+    assert "canary" not in dump
