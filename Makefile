@@ -1,5 +1,5 @@
 # Every command a developer needs. Each target installs what it uses, so a fresh clone needs python3.13 and make only.
-.PHONY: run test check format build bench sam-local lock clean
+.PHONY: run test check format build bench worst-bill sam-local lock clean
 .DELETE_ON_ERROR:
 
 PORT ?= 3000
@@ -30,6 +30,9 @@ build: .venv/ready .venv-sam/ready
 
 bench: build  ## cold start and warm CPU against a bare handler, as ratios
 	PYTHONPATH=.:layers/minting $(PYTHON) -m bench.mint
+
+worst-bill: .venv/ready  ## what the limits can cost: make worst-bill ARGS="ConvaiPerDay=500"
+	@PYTHONPATH=.:layers/minting $(PYTHON) -m bench.worst_bill $(ARGS)
 
 sam-local: build  ## every event of events/ through `sam local invoke`; skipped, and says so, where no Docker engine can be had
 	local/sam/run.sh

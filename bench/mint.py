@@ -1,4 +1,4 @@
-"""Cold start and warm CPU of our Convai function against a bare boto3 + requests handler, in turn, in one run.
+"""Cold start and warm CPU of our Trulience function against a bare boto3 + requests handler, in turn, in one run.
 
 Prints a line for each, with the ratio pair by pair: the machine's speed drifts, the ratio much less.
 Needs `make build`. Usage: python -m bench.mint [PAIRS]
@@ -12,13 +12,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from importlib.metadata import distribution
 from pathlib import Path
 
 import boto3
-from moto.server import ThreadedMotoServer
 
 from bench.runtime import Timing, run
+from local import aws
 from local.twins import TWINS
 
 BUILT = Path(".aws-sam/build").resolve()
@@ -33,7 +34,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         bare, ours = _paths(Path(folder))
         environment = _stand_ins()
-        event = json.loads(Path("events/convai-mint.json").read_text())
+        event = json.loads(Path("events/trulience-mint.json").read_text())
         run(bare, event, environment, 1)
         run(ours, event, environment, 1)
         timings = [(run(bare, event, environment, WARM), run(ours, event, environment, WARM)) for _ in range(pairs)]
@@ -67,7 +68,7 @@ def _paths(folder: Path) -> tuple[list[Path], list[Path]]:
     subprocess.run(
         [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", folder], check=True
     )
-    return [site, runtime], [BUILT / "ConvaiFunction", BUILT / "MintingLayer" / "python", runtime]
+    return [site, runtime], [BUILT / "TrulienceFunction", BUILT / "MintingLayer" / "python", runtime]
 
 
 def _copy(names: list[str], target: Path) -> None:
@@ -81,22 +82,29 @@ def _copy(names: list[str], target: Path) -> None:
 def _stand_ins() -> dict[str, str]:
     """Starts AWS's and the vendor's stand-in in this process, and tells where they are."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    aws = ThreadedMotoServer(port=0, verbose=False)
-    aws.start()
-    _, port = aws.get_host_and_port()
-    twin = TWINS["convai"]()
+    twin = TWINS["trulience"]()
     twin.start()
     environment = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ENDPOINT_URL": aws.start(ExitStack()),
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
         "API_KEY_SECRET": "bench",
-        "CONVAI_API_URL": twin.url,
+        "LIMITS_TABLE": "bench",
+        "CALLER_PER_HOUR": "1000000",
+        "VENDOR_PER_DAY": "1000000",
+        "TRULIENCE_AVATAR_IDS": "*",
+        "TRULIENCE_API_URL": twin.url,
     }
     os.environ |= environment
-    boto3.client("secretsmanager").create_secret(Name="bench", SecretString='{"api_key": "convai-local-key"}')
+    boto3.client("secretsmanager").create_secret(Name="bench", SecretString='{"api_key": "tru_live_local_key"}')
+    boto3.client("dynamodb").create_table(
+        TableName="bench",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
     return environment
 
 

@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
@@ -31,11 +32,15 @@ class Function:
         self._bundle = bundle
         self._secrets = client(bundle, "secretsmanager")
         self.vendor = vendor
-        self.twin: Twin = bundle.twins[vendor]
         self.secret_id = f"{vendor}-{uuid.uuid4().hex}"
         self._secrets.create_secret(Name=self.secret_id, SecretString=secret)
         environment = bundle.environment(vendor) | {"API_KEY_SECRET": self.secret_id, **changes}
         self.module = load_module(vendor, environment)
+
+    @property
+    def twin(self) -> "Twin":
+        """The vendor's stand-in; none where nobody is asked: a token is signed in the function."""
+        return self._bundle.twins[self.vendor]
 
     def ask(
         self, event: str, body: Any = AS_IT_IS, *, sub: str = "alice", timeout: float = 25, **changes: Any
@@ -94,6 +99,7 @@ def function(bundle: Bundle, table: str) -> Callable[..., Function]:
     return fresh
 
 
+@cache
 def client(bundle: Bundle, service: str) -> Any:
     """A boto3 client of the stand-in for AWS."""
     return boto3.Session().client(service, **bundle.aws)  # type: ignore[call-overload]

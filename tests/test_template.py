@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from local.template import read
+from local.twins import TWINS
 
 ROOT = Path(__file__).parents[1]
 VENDORS = sorted(folder.name for folder in (ROOT / "functions").iterdir() if folder.is_dir())
@@ -21,9 +22,18 @@ COMMON_VARIABLES = {"API_KEY_SECRET", "CALLER_PER_HOUR", "DEADLINE_SECONDS", "LI
 VARIABLES = {
     "spatius": {"SPATIUS_APP_ID", "SPATIUS_REGION", "SPATIUS_AVATAR_IDS", "SPATIUS_CONSOLE_ENDPOINT"},
     "odyssey": {"ODYSSEY_API_URL", "ODYSSEY_QUEUE_SECONDS", "ODYSSEY_SLOTS", "ODYSSEY_SLOTS_PER_CALLER"},
-    "spatialgen": {"SPATIALGEN_API_URL", "SPATIALGEN_DRM_URL"},
+    "spatialgen": {
+        *("SPATIALGEN_API_URL", "SPATIALGEN_DRM_URL"),
+        *("SPATIALGEN_FOLDERS", "SPATIALGEN_UPLOAD_FOLDERS", "SPATIALGEN_LEASE"),
+    },
     "convai": {"CONVAI_API_URL"},
     "trulience": {"TRULIENCE_API_URL", "TRULIENCE_AVATAR_IDS"},
+    "livekit": {
+        *("LIVEKIT_URL", "LIVEKIT_ROOMS", "LIVEKIT_AGENTS", "LIVEKIT_ATTRIBUTES", "LIVEKIT_PUBLISH"),
+        *("LIVEKIT_ALLOW_IDENTITY", "LIVEKIT_ALLOW_METADATA", "LIVEKIT_IDENTITY_PER", "LIVEKIT_TTL_SECONDS"),
+        "LIVEKIT_CLIENT_FIELDS",
+    },
+    "agora": {"AGORA_CHANNELS", "AGORA_ROLES", "AGORA_ALLOW_RTM"},
 }
 LOGGED = {
     *("requestId", "requestTime", "routeKey", "status", "responseLength", "responseLatency", "identity.sourceIp"),
@@ -150,7 +160,10 @@ def test_an_event_is_what_api_gateway_sends_and_holds_no_token(path: Path) -> No
     context = event["requestContext"]
     claims = context["authorizer"]["jwt"]["claims"]
     assert (event["version"], context["stage"]) == ("2.0", "$default")
-    assert event["routeKey"] == context["routeKey"] == f"{context['http']['method']} {event['rawPath']}"
+    assert event["routeKey"] == context["routeKey"]
+    asked = event["routeKey"].format(**event.get("pathParameters", {}))
+    assert asked == f"{context['http']['method']} {event['rawPath']}"
+    assert context["http"]["path"] == event["rawPath"]
     assert {"iss", "sub", "aud", "exp"} <= claims.keys()
     assert all(isinstance(claim, str) for claim in claims.values())
     assert not {"authorization", "cookie"} & event["headers"].keys()
@@ -243,6 +256,19 @@ def test_no_origin_is_allowed_by_default(template: Json, deployed: Json) -> None
         ("AllowedOrigins", "https://app.example.com/", False),
         ("ConvaiApiUrl", "", True),
         ("ConvaiApiUrl", "api.convai.com", False),
+        ("LiveKitUrl", "wss://my-project.livekit.cloud", True),
+        ("LiveKitUrl", "https://my-project.livekit.cloud", False),
+        ("LiveKitUrl", "ws://my-project.livekit.cloud", False),
+        ("LiveKitPublish", "", True),
+        ("LiveKitPublish", "camera,screen_share_audio,data", True),
+        ("LiveKitPublish", "video", False),
+        ("LiveKitClientFields", "spatius_app_id=app,spatius_avatar_id=a-1", True),
+        ("LiveKitClientFields", "spatius_app_id", False),
+        ("AgoraRoles", "subscriber", True),
+        ("AgoraRoles", "admin", False),
+        ("AlarmTopicArn", "", True),
+        ("AlarmTopicArn", "arn:aws:sns:eu-west-1:123456789012:on-call", True),
+        ("AlarmTopicArn", "on-call", False),
     ],
 )
 def test_parameters_take_what_works_and_nothing_else(template: Json, parameter: str, value: str, fits: bool) -> None:
@@ -310,6 +336,36 @@ def test_access_logs_hold_no_header_claim_or_query(template: Json) -> None:
     line = template["Resources"]["Api"]["Properties"]["AccessLogSettings"]["Format"]
     assert all(value.startswith("$context.") for value in json.loads(line).values())
     assert set(re.findall(r"\$context\.([\w.]+)", line)) <= LOGGED
+
+
+# What wakes somebody
+
+
+@pytest.mark.parametrize("vendor", sorted(TWINS))
+def test_a_refused_key_sets_off_an_alarm(functions: dict[str, Json], deployed: Json, vendor: str) -> None:
+    name = functions[vendor]["Condition"].removeprefix("Deploy")
+    alarm = deployed["Resources"][f"{name}KeyRejectedAlarm"]
+    assert alarm["Condition"] == f"Deploy{name}"
+    watched = alarm["Properties"]
+    assert (watched["Namespace"], watched["MetricName"]) == ("AvatarMint", "vendor_key_rejected")
+    assert watched["Dimensions"] == [{"Name": "service", "Value": vendor}]
+    assert (watched["Statistic"], watched["Period"], watched["Threshold"]) == ("Sum", 300, 1)
+    assert watched["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+
+
+def test_a_temporary_key_sets_off_an_alarm_a_day_before_it_ends(deployed: Json) -> None:
+    watched = deployed["Resources"]["SpatialGenKeyExpiresAlarm"]["Properties"]
+    assert (watched["Namespace"], watched["MetricName"]) == ("AvatarMint", "key_expires_in")
+    assert watched["Dimensions"] == [{"Name": "service", "Value": "spatialgen"}]
+    assert (watched["Statistic"], watched["Threshold"]) == ("Minimum", 24 * 3600)
+    assert watched["ComparisonOperator"] == "LessThanThreshold"
+
+
+def test_alarms_tell_the_operators_topic_where_there_is_one(deployed: Json) -> None:
+    told = {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
+    alarms = of_type(deployed, "AWS::CloudWatch::Alarm").values()
+    assert alarms
+    assert all(alarm["Properties"][actions] == told for alarm in alarms for actions in ("AlarmActions", "OKActions"))
 
 
 # What all functions share

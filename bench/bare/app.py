@@ -13,8 +13,9 @@ session = requests.Session()
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
-    """One Convai token."""
-    url = os.environ["CONVAI_API_URL"] + "/user/connect"
-    response = session.post(url, headers={"CONVAI-API-KEY": api_key}, json={}, timeout=10)
+    """One Trulience token."""
+    url = os.environ["TRULIENCE_API_URL"] + "/auth/generate-token"
+    wanted = {"avatar_id": json.loads(event["body"])["avatar_id"]}
+    response = session.post(url, headers={"x-api-key": api_key}, json=wanted, timeout=10)
     response.raise_for_status()
     return {"statusCode": 201, "headers": {"content-type": "application/json"}, "body": response.text}

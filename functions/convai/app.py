@@ -1,6 +1,5 @@
 """Convai: hour-long auth tokens for its Web, Unity and Unreal SDKs. Facts and sources: docs/vendors/convai.md."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
@@ -20,10 +19,8 @@ from minting import (
     key_rejected,
     rfc3339,
     token,
+    utc,
 )
-
-EARLIEST_YEAR, LATEST_YEAR = 2000, 2999
-"""What lies beyond is no expiry, and at the ends of time not even a date in every zone."""
 
 
 class ConvaiSettings(Settings, frozen=True, kw_only=True):
@@ -123,17 +120,6 @@ def credential(auth_token: str, expiration_time: object) -> Credential:
     expires_at = utc(expiration_time)
     expiration = {"expirationTime": rfc3339(expires_at)} if expires_at else {}
     return Credential({"apiAuthToken": auth_token} | expiration, auth_token, expires_at)
-
-
-def utc(iso: object) -> datetime | None:
-    """The moment that an ISO 8601 text names, read as UTC where it has no zone; None where it names none that makes sense."""
-    try:
-        moment = datetime.fromisoformat(iso if isinstance(iso, str) else "")
-    except ValueError:
-        return None
-    if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 handler = vendor.handler

@@ -38,7 +38,7 @@ SLOT_RETRY_SECONDS = 5
 """The vendor names no time after which a slot may be free; the queue moves in seconds."""
 
 
-LONGEST_WAIT = 86_400
+DAY = 86_400
 """Seconds. A vendor that names a longer one is not taken at its word."""
 
 
@@ -77,11 +77,11 @@ class MintRequest(Body, frozen=True):
 class Access(msgspec.Struct, frozen=True):
     """Answer to call 1. The vendor's Python SDK takes 3600 where `expires_in` is missing."""
 
-    access_token: Annotated[str, msgspec.Meta(min_length=1)]
-    expires_in: int = 3600
+    access_token: Annotated[str, msgspec.Meta(pattern=r"\A[\x21-\x7e]+\Z")]
+    expires_in: Annotated[int, msgspec.Meta(le=DAY)] = 3600
 
 
-class Session(msgspec.Struct, frozen=True):
+class Requested(msgspec.Struct, frozen=True):
     """Answer to call 3; from here on a slot is taken. Note the two l's."""
 
     session_id: Annotated[str, msgspec.Meta(min_length=1)]
@@ -89,11 +89,19 @@ class Session(msgspec.Struct, frozen=True):
     capabilities: Any = None
 
 
+class Session(msgspec.Struct, frozen=True):
+    """What is kept of a session until its end: no credential."""
+
+    session_id: str
+    signalling_url: str
+    image_to_video: bool | None
+
+
 class SessionToken(msgspec.Struct, frozen=True):
     """Answer to call 4."""
 
     session_token: Annotated[str, msgspec.Meta(min_length=1)]
-    expires_in: Annotated[int, msgspec.Meta(gt=0)] = 600
+    expires_in: Annotated[int, msgspec.Meta(gt=0, le=DAY)] = 600
 
 
 class NoSlot(Problem):
@@ -139,9 +147,12 @@ def signed_in_dialect(reply: Reply) -> Problem | None:
 
 
 def queue_dialect(reply: Reply) -> Problem | None:
-    """Call 3: 503 is the queue."""
+    """Call 3: 503 is the queue; after another failure inside the vendor, a slot may be taken."""
     if reply.status != 503:
-        return signed_in_dialect(reply)
+        problem = signed_in_dialect(reply)
+        if problem:
+            problem.ambiguous = reply.status >= 500
+        return problem
     wait = reply.retry_after() or SLOT_RETRY_SECONDS
     return NoSlot("no_capacity", "No streamer is free. Try again shortly.", vendor_status=503, retry_after=wait)
 
@@ -167,7 +178,7 @@ def wait_named(detail: Any) -> int | None:
         case {"details": {"retry_after_seconds": int(seconds) | float(seconds)}} if (
             type(seconds) is not bool and seconds > 0
         ):
-            return math.ceil(min(seconds, LONGEST_WAIT))
+            return math.ceil(min(seconds, DAY))
     return None
 
 
@@ -188,7 +199,11 @@ class SignIn:
         if held and held[0] == call.key and monotonic() < held[2]:
             return held[1]
         body = {"api_key": call.key.api_key}
-        access = api.request("POST", "auth/token", Access, call.deadline, json=body, dialect=sign_in_dialect)
+        try:
+            access = api.request("POST", "auth/token", Access, call.deadline, json=body, dialect=sign_in_dialect)
+        except Problem as problem:
+            problem.ambiguous = False  # whatever became of it, it took no slot
+            raise
         self._held = (call.key, access.access_token, monotonic() + access.expires_in - RENEW_SECONDS)
         return access.access_token
 
@@ -223,7 +238,7 @@ def take_slot(request: MintRequest, call: Call[ApiKey]) -> Session:
     give_up = monotonic() + vendor.settings.odyssey_queue_seconds
     while True:
         try:
-            return ask("sessions/request", Session, body, call, queue_dialect)
+            return kept(ask("sessions/request", Requested, body, call, queue_dialect))
         except NoSlot:
             if monotonic() + POLL_SECONDS > give_up:
                 raise
@@ -249,15 +264,16 @@ def mint(session: Session, call: Call[ApiKey]) -> Credential:
         "expires_in": token.expires_in,
     }
     expires_at = asked_at + timedelta(seconds=token.expires_in)
-    return Credential(body | capabilities(session), token.session_token, expires_at)
+    able = {} if session.image_to_video is None else {"capabilities": {"image_to_video": session.image_to_video}}
+    return Credential(body | able, token.session_token, expires_at)
 
 
-def capabilities(session: Session) -> dict[str, object]:
-    """The one capability that both SDKs know; nothing where the vendor does not name it."""
-    match session.capabilities:
+def kept(requested: Requested) -> Session:
+    """Of the capabilities, the one that both SDKs know; None where the vendor does not name it."""
+    match requested.capabilities:
         case {"image_to_video": bool(able)}:
-            return {"capabilities": {"image_to_video": able}}
-    return {}
+            return Session(requested.session_id, requested.signalling_url, able)
+    return Session(requested.session_id, requested.signalling_url, None)
 
 
 @vendor.serves("POST /v1/odyssey/client-credentials/revoke", body=RevokeRequest)

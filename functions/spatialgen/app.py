@@ -1,18 +1,54 @@
-"""SpatialGen: a lease of the temporary readonly key; the vendor itself mints nothing. Facts: docs/vendors/spatialgen.md."""
+"""SpatialGen: a lease of its readonly key, and brokers for reads, licences and uploads, for which clients need no key at all.
 
-from datetime import UTC, datetime
-from typing import Annotated, Literal
+The vendor mints nothing, and documents no error: what a status means is an assumption. Facts: docs/vendors/spatialgen.md.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePath
+from typing import Annotated, Any, Literal, NamedTuple, Self
+from urllib.parse import urlencode
+from uuid import UUID
 
 import msgspec
 
-from minting import Body, Call, Credential, Facts, Key, KeyRejected, Problem, Secret, Settings, Vendor, rfc3339
+from minting import (
+    AllowList,
+    Body,
+    Call,
+    Credential,
+    Facts,
+    FieldError,
+    Key,
+    KeyRejected,
+    Owners,
+    Problem,
+    Reply,
+    Secret,
+    Settings,
+    Upstream,
+    Vendor,
+    by_status,
+    rfc3339,
+    segment,
+    utc,
+)
 
 
 class SpatialGenSettings(Settings, frozen=True, kw_only=True):
-    """`SPATIALGEN_API_URL` and `SPATIALGEN_DRM_URL`."""
+    """`SPATIALGEN_API_URL`, `SPATIALGEN_DRM_URL`; `SPATIALGEN_LEASE`: whether callers get the readonly key itself.
+
+    Allow-lists: `SPATIALGEN_FOLDERS`, which callers may read, and `SPATIALGEN_UPLOAD_FOLDERS`, which an upload may name.
+    """
 
     spatialgen_api_url: str = "https://spatialgen.com/api"
     spatialgen_drm_url: str = "https://drm.spatialgen.com"
+    spatialgen_lease: bool = True
+    spatialgen_folders: AllowList = AllowList()
+    spatialgen_upload_folders: AllowList = AllowList()
+
+
+# Keys
 
 
 class ReadonlyKey(Key, frozen=True):
@@ -36,32 +72,553 @@ class SpatialGenKeys(Key, frozen=True):
     upload: UploadKey | None = None
 
 
-class LeaseRequest(Body, frozen=True):
-    """Nothing can be chosen: there is one key, and its role is `readonly`."""
+def readonly_part(keys: SpatialGenKeys) -> ReadonlyKey | None:
+    """What reads and licences use: where the vendor refuses it, uploads go on."""
+    return keys.readonly
 
 
-vendor = Vendor("spatialgen", SpatialGenSettings, SpatialGenKeys)
+def upload_part(keys: SpatialGenKeys) -> UploadKey | None:
+    """What uploads use: where the vendor refuses it, leases, reads and licences go on."""
+    return keys.upload
 
 
-@vendor.mints("POST /v1/spatialgen/keys", body=LeaseRequest, facts=Facts())
-def lease(_: LeaseRequest, call: Call[SpatialGenKeys]) -> Credential:
-    """The readonly key as it is: every caller gets the same one, and it ends for all of them at once."""
-    readonly = call.key.readonly
-    if readonly is None:
+def readonly_key(keys: SpatialGenKeys) -> ReadonlyKey:
+    """The readonly key, as long as it lives; each use tells the alarm how long that is."""
+    if keys.readonly is None:
         raise unusable("there is no readonly key in its secret")
-    if readonly.expires_at <= datetime.now(UTC):
+    left = (keys.readonly.expires_at - datetime.now(UTC)).total_seconds()
+    vendor.gauge("key_expires_in", left)
+    if left <= 0:
         raise unusable("its readonly key has expired")
-    body: dict[str, object] = {
-        "key": readonly.key.strip(),
-        "role": readonly.role,
-        "expires_at": rfc3339(readonly.expires_at),
-    }
-    return Credential(body, readonly.key.strip(), readonly.expires_at)
+    return keys.readonly
 
 
 def unusable(reason: str) -> Problem:
     """A rejected key, so that the secret is looked at again: the team may have put a new one in it a moment ago."""
     return KeyRejected("not_configured", f"The team that runs this deployment has to set a SpatialGen key: {reason}.")
+
+
+def reading(call: Call[SpatialGenKeys]) -> dict[str, str]:
+    """The header of reads and licences."""
+    return {"X-SPATIALGEN-APPKEY": readonly_key(call.key).key.strip()}
+
+
+def uploading(call: Call[SpatialGenKeys]) -> dict[str, str]:
+    """The header of uploads."""
+    if call.key.upload is None:
+        raise unusable("there is no upload key in its secret")
+    return {"X-SPATIALGEN-APPKEY": call.key.upload.key.strip()}
+
+
+# What the vendor's statuses mean
+
+
+def sent_dialect(reply: Reply) -> Problem | None:
+    """400 and 422 are about what the caller sent."""
+    if reply.status in {400, 422}:
+        detail = "The vendor does not take that, though it keeps all the rules that the vendor documents."
+        return Problem("invalid_request", detail, vendor_status=reply.status)
+    return by_status(reply)
+
+
+def thing_dialect(reply: Reply) -> Problem | None:
+    """Where one thing is named, 404 is an unknown one, and 409 and 410 one that is over."""
+    if reply.status in {404, 409, 410}:
+        detail = "The vendor has no such thing, or it is over: complete, cancelled or expired."
+        return Problem("not_found", detail, vendor_status=reply.status)
+    return sent_dialect(reply)
+
+
+vendor = Vendor("spatialgen", SpatialGenSettings, SpatialGenKeys)
+settings = vendor.settings
+# To read, sign, complete or cancel twice is as good as once: documented of completing, assumed of the others.
+api = Upstream(settings.spatialgen_api_url, repeatable=["videos/"], dialect=thing_dialect)
+# A start that is repeated would leave an upload behind that nobody knows of.
+starts = Upstream(settings.spatialgen_api_url, dialect=sent_dialect)
+drm = Upstream(settings.spatialgen_drm_url, repeatable=["widevine/license"], dialect=thing_dialect)
+
+
+# The lease
+
+
+class LeaseRequest(Body, frozen=True):
+    """Nothing can be chosen: there is one key, and its role is `readonly`."""
+
+
+def permit_lease(_: LeaseRequest) -> None:
+    """Raises `not_allowed` where callers are to read through us alone: the key itself knows no folders."""
+    if not settings.spatialgen_lease:
+        raise Problem("not_allowed", "This deployment hands out no key (SpatialGenLease).")
+
+
+@vendor.mints("POST /v1/spatialgen/keys", body=LeaseRequest, facts=Facts(), permit=permit_lease)
+def lease(_: LeaseRequest, call: Call[SpatialGenKeys]) -> Credential:
+    """The readonly key as it is: every caller gets the same one, and it ends for all of them at once."""
+    held = readonly_key(call.key)
+    body = {"key": held.key.strip(), "role": held.role, "expires_at": rfc3339(held.expires_at)}
+    return Credential(body, body["key"], held.expires_at)
+
+
+# Reads
+
+type Text = str | None
+type Number = int | float | None
+type Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+
+class VideosRequest(Body, frozen=True):
+    """Filters; a folder's name is case-sensitive."""
+
+    folderName: Annotated[list[Name], msgspec.Meta(max_length=32)] = msgspec.field(default_factory=list)
+    visibility: Literal["public", "drm"] | None = None
+
+
+class StreamsRequest(Body, frozen=True):
+    """A video of the vendor's library."""
+
+    id: Annotated[int, msgspec.Meta(ge=1, lt=2**53)]
+
+
+class Stream(msgspec.Struct, frozen=True):
+    """What is known of a stream. Whether its URLs end is not documented."""
+
+    createdAt: Text = None
+    status: Text = None
+    streamName: Text = None
+    streamUrl: Text = None
+    visibility: Text = None
+    highestResolutionUrl: Text = None
+    highestResolutionBytes: Number = None
+    jobId: Number = None
+
+
+class Library(msgspec.Struct, frozen=True):
+    """What is known of a video."""
+
+    createdAt: Text = None
+    description: Text = None
+    fileFormat3D: Text = None
+    folderName: Text = None
+    id: Number = None
+    is3D: bool | None = None
+    isStreaming: bool | None = None
+    perspective: int | float | str | None = None  # a number where it is read, a text where it is written
+    thumbnailUrl: Text = None
+    videoLength: Number = None
+    videoHeight: Number = None
+    videoName: Text = None
+
+
+class Published(msgspec.Struct, frozen=True):
+    """One stream of one video."""
+
+    stream: Stream
+    library: Library
+
+
+class Video(msgspec.Struct, frozen=True):
+    """All streams of one video."""
+
+    streams: list[Stream]
+    library: Library
+
+
+def permit_reading(_: Body) -> None:
+    """Raises `not_allowed` where no folder is offered."""
+    if not list(settings.spatialgen_folders):
+        raise Problem("not_allowed", "This deployment offers no folder (SpatialGenFolders).")
+
+
+def permit_folders(request: VideosRequest) -> None:
+    """Raises `not_allowed` for a folder that is not offered."""
+    permit_reading(request)
+    if any(folder not in settings.spatialgen_folders for folder in request.folderName):
+        raise Problem("not_allowed", "This deployment does not offer that folder (SpatialGenFolders).")
+
+
+@vendor.serves(
+    "GET /v1/spatialgen/videos", body=VideosRequest, outcome="read", permit=permit_folders, part=readonly_part
+)
+def list_videos(request: VideosRequest, call: Call[SpatialGenKeys]) -> Mapping[str, Any]:
+    """Published streams, newest first. What the vendor filters is filtered again: an older page of its has no `visibility`."""
+    folders = request.folderName or sorted(settings.spatialgen_folders)
+    filters = [("folderName", folder) for folder in folders if "*" not in folders]
+    filters += [("visibility", request.visibility)] if request.visibility else []
+    path = f"videos/published?{urlencode(filters)}"
+    found = api.request("GET", path, list[Published], call.deadline, headers=reading(call), dialect=by_status)
+    return {"videos": [each for each in found if fits(each, folders, request.visibility)]}
+
+
+def fits(each: Published, folders: list[str], visibility: str | None) -> bool:
+    """Whether a stream is one of those that were asked for."""
+    return (each.library.folderName in folders or "*" in folders) and visibility in {None, each.stream.visibility}
+
+
+STREAMS = "/v1/spatialgen/videos/{id}/streams"
+
+
+@vendor.serves(f"GET {STREAMS}", body=StreamsRequest, outcome="read", permit=permit_reading, part=readonly_part)
+def list_streams(request: StreamsRequest, call: Call[SpatialGenKeys]) -> Mapping[str, Any]:
+    """A video's streams. One in another folder is as one that is not there, so that ids cannot be tried out."""
+    path = f"videos/{request.id}/streams"
+    video = api.request("GET", path, Video, call.deadline, headers=reading(call), dialect=video_dialect)
+    if (video.library.folderName or "") not in settings.spatialgen_folders:
+        raise no_video()
+    return msgspec.structs.asdict(video)
+
+
+def video_dialect(reply: Reply) -> Problem | None:
+    """404 is a video that is not there."""
+    return no_video() if reply.status == 404 else by_status(reply)
+
+
+def no_video() -> Problem:
+    """The same words whether it is absent or not offered."""
+    return Problem("not_found", "There is no such video here.")
+
+
+# Licences
+
+
+class LicenseRequest(Body, frozen=True):
+    """`license_challenge`: base64 of what the player's content decryption module asks with, some kilobytes."""
+
+    key_id: UUID
+    license_challenge: Annotated[bytes, msgspec.Meta(min_length=1, max_length=16 * 1024)]
+
+
+class License(msgspec.Struct, frozen=True):
+    """The vendor's answer. Third parties say that it is base64; it is passed on as it comes."""
+
+    license: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+@vendor.serves(
+    "POST /v1/spatialgen/licenses/widevine",
+    body=LicenseRequest,
+    outcome="licensed",
+    permit=permit_reading,
+    counted=True,
+    largest=32 * 1024,
+    part=readonly_part,
+)
+def license_widevine(request: LicenseRequest, call: Call[SpatialGenKeys]) -> Mapping[str, Any]:
+    """A licence for one player. The folder that a `key_id` belongs to cannot be looked up: any that is offered will do."""
+    reply = drm.request("POST", "widevine/license", License, call.deadline, headers=reading(call), json=request)
+    return {"license": reply.license}
+
+
+# What may be uploaded
+
+FILMS = {"video", "video_left", "video_right"}
+NEEDED = {layout: {"video"} for layout in ("2D", "MVHEVC", "SBS", "TB", "AIV")} | {"Separate": FILMS - {"video"}}
+"""Of FILMS, those that a layout takes: one of each, and no other."""
+
+ONCE = FILMS | {"aime", "fcpxmld"}
+"""Roles that one file of an upload has at most."""
+
+EXTENSIONS = {
+    "video": (".aivu", ".mp4", ".mov"),
+    "video_left": (".mp4", ".mov"),
+    "video_right": (".mp4", ".mov"),
+    "audio": (".mp4", ".m4a"),
+    "subtitle": (".srt",),
+    "aime": (".aime",),
+    "fcpxmld": (".zip",),
+}
+"""How the names of a role's files end, in letters of any case (an assumption)."""
+
+TAGS = """en es fr de it ja ko pt ru zh af am ar az bg bn bs ca cs da el et fa fi gu he hi hr hu hy id is ka kn lt lv ml mr ms nl
+no pa pl ro sk sl sq sr sv sw ta te th tl tr uk ur vi"""
+LANGUAGES = frozenset(TAGS.split())
+TONGUES = {"audio": LANGUAGES | {"zxx"}, "subtitle": LANGUAGES}
+"""The language tags of a role's files; `zxx` is no language, such as music. Files of other roles have no tag."""
+
+MOST_FILES = 150
+"""Of one upload; both halves, and audio and subtitles in every language, are fewer. The vendor documents no bound."""
+
+
+class UploadFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A file that is going to be uploaded. `fileName` is a name, not a path."""
+
+    fileName: Annotated[str, msgspec.Meta(pattern=r"\A[^/\\\x00-\x1f\x7f]{1,255}\Z")]
+    fileRole: Literal["video", "video_left", "video_right", "audio", "subtitle", "aime", "fcpxmld"]
+    sizeBytes: Annotated[int, msgspec.Meta(gt=0, lt=2**53)]
+    languageTag: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.languageTag:
+            msgspec.structs.force_setattr(self, "languageTag", self.languageTag.lower())
+
+
+class StartRequest(Body, frozen=True, omit_defaults=True):
+    """The vendor's own fields and all the rules that it documents; lengths are ours."""
+
+    videoName: Name
+    layout: Literal["2D", "MVHEVC", "SBS", "TB", "Separate", "AIV"]
+    files: Annotated[list[UploadFile], msgspec.Meta(min_length=1, max_length=MOST_FILES)]
+    perspective: Literal["Regular", "180", "360"] | None = None
+    description: Annotated[str, msgspec.Meta(max_length=4096)] | None = None
+    folderName: Name | None = None
+
+    @classmethod
+    def faults(cls, sent: Any) -> Iterator[FieldError]:
+        """The rules that join fields. What is not known, or not what it should be, asks nothing: it is a fault by itself."""
+        members = sent if isinstance(sent, dict) else {}
+        layout, listed = text(members.get("layout")), members.get("files")
+        if layout == "AIV" and members.get("perspective") != "180":
+            yield FieldError("perspective", "The layout AIV takes 180 alone")
+        if isinstance(listed, list) and listed:
+            files = [Sent.of(file) for file in listed[:MOST_FILES]]
+            yield from role_faults(layout, files)
+            for place, file in enumerate(files):
+                yield from file_faults(f"files[{place}]", file)
+
+
+class Sent(NamedTuple):
+    """What the rules look at in a file."""
+
+    role: str
+    extension: str
+    tag: object
+
+    @classmethod
+    def of(cls, file: Any) -> Self:
+        """From any JSON value; the extension in lower case, with its dot."""
+        members = file if isinstance(file, dict) else {}
+        extension = PurePath(text(members.get("fileName"))).suffix.lower()
+        return cls(text(members.get("fileRole")), extension, members.get("languageTag"))
+
+
+def text(value: object) -> str:
+    """A text in what may be any JSON value."""
+    return value if isinstance(value, str) else ""
+
+
+def role_faults(layout: str, files: list[Sent]) -> Iterator[FieldError]:
+    """Roles that are missing, do not fit the layout, or are there twice."""
+    roles = [file.role for file in files]
+    needed = NEEDED.get(layout, FILMS)
+    for role in sorted(needed - set(roles)) if layout in NEEDED else []:
+        yield FieldError("files", f"The layout {layout} needs one {role}")
+    if (
+        layout == "AIV"
+        and ("video", ".aivu") not in {file[:2] for file in files}
+        and not {"aime", "fcpxmld"} <= set(roles)
+    ):
+        yield FieldError("files", "The layout AIV needs an .aivu video, or both an aime and an fcpxmld")
+    for place, role in enumerate(roles):
+        if role in FILMS - needed:
+            yield FieldError(f"files[{place}].fileRole", f"The layout {layout} takes no {role}")
+        elif role in ONCE and role in roles[:place]:
+            yield FieldError(f"files[{place}].fileRole", f"There is one {role} already")
+
+
+def file_faults(place: str, file: Sent) -> Iterator[FieldError]:
+    """What a role asks of its file."""
+    endings, tongues = EXTENSIONS.get(file.role), TONGUES.get(file.role)
+    if endings and file.extension not in endings:
+        yield FieldError(f"{place}.fileName", f"The role {file.role} takes {', '.join(endings)}")
+    if tongues and file.tag is None:
+        yield FieldError(f"{place}.languageTag", f"Required for the role {file.role}")
+    elif tongues and text(file.tag).lower() not in tongues:
+        yield FieldError(f"{place}.languageTag", f"Not a language that the role {file.role} takes")
+    elif endings and not tongues and file.tag is not None:
+        yield FieldError(f"{place}.languageTag", f"The role {file.role} takes none")
+
+
+# Uploads
+
+FILE = "/v1/spatialgen/uploads/{sessionId}/files/{uploadId}"
+
+LIFE = timedelta(days=5)
+"""After which the vendor drops an upload that is not complete."""
+
+MOST_PARTS = 10_000
+"""Of one file: the vendor's bound for a range of part numbers."""
+
+MOST_URLS = 1000
+"""In one answer. The vendor signs 10,000 at once, but a Lambda's answer has 6 MB, and a presigned URL may have 4 kB."""
+
+type Id = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,128}\Z")]
+type PartNumber = Annotated[int, msgspec.Meta(ge=1, le=MOST_PARTS)]
+
+
+class UploadRequest(Body, frozen=True):
+    """An upload, in the path."""
+
+    sessionId: Id
+
+
+class FileRequest(UploadRequest, frozen=True):
+    """A file of an upload, in the path."""
+
+    uploadId: Id
+
+
+class PartUrlsRequest(FileRequest, frozen=True):
+    """Which parts to sign: some, or a range. What goes up in a single PUT has part 1 alone (an assumption)."""
+
+    partNumbers: Annotated[list[PartNumber], msgspec.Meta(min_length=1, max_length=MOST_URLS)] | None = None
+    startPartNumber: PartNumber | None = None
+    count: Annotated[int, msgspec.Meta(ge=1, le=MOST_URLS)] | None = None
+
+    @classmethod
+    def faults(cls, sent: Any) -> Iterator[FieldError]:
+        """Parts are named in one of the two ways."""
+        named = {name for name, value in sent.items() if value is not None} if isinstance(sent, dict) else set()
+        if named & {"partNumbers", "startPartNumber", "count"} not in ({"partNumbers"}, {"startPartNumber", "count"}):
+            yield FieldError("partNumbers", "Send either partNumbers, or startPartNumber and count")
+
+
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A part that storage has. `etag` is as storage gave it, quotes included."""
+
+    partNumber: PartNumber
+    etag: Annotated[str, msgspec.Meta(pattern=r"\A[\x21-\x7e]{1,256}\Z")]
+
+
+class CompleteRequest(FileRequest, frozen=True):
+    """All parts of a file; nothing for one that went up in a single PUT."""
+
+    parts: Annotated[list[Part], msgspec.Meta(min_length=1, max_length=MOST_PARTS)] | None = None
+
+    @classmethod
+    def faults(cls, sent: Any) -> Iterator[FieldError]:
+        """Every part from the first one on, each once."""
+        match sent:
+            case {"parts": [*parts]}:
+                numbers = [part.get("partNumber") for part in parts if isinstance(part, dict)]
+                if {number for number in numbers if isinstance(number, int)} != set(range(1, len(parts) + 1)):
+                    yield FieldError("parts", "Send every part from 1 to the last one, each once")
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    """What the vendor says of a file that is being uploaded."""
+
+    uploadId: Id
+    fileRole: Text = None
+    fileName: Text = None
+    totalBytes: Number = None
+    partSizeBytes: Number = None
+    totalParts: Number = None
+    uploadStrategy: Text = None
+    status: Text = None
+
+
+class Started(msgspec.Struct, frozen=True):
+    """Answer to a start. It is not documented: the names are those of the later calls (an assumption)."""
+
+    uploadSessionId: Id
+    files: Annotated[list[File], msgspec.Meta(min_length=1)]
+
+
+class SignedPart(msgspec.Struct, frozen=True):
+    """Where the bytes of a part go, by PUT and without a key."""
+
+    partNumber: int
+    sizeBytes: int
+    byteStart: int
+    url: Annotated[str, msgspec.Meta(pattern=r"\Ahttps?://[\x21-\x7e]+\Z")]
+    expiresAt: object = None
+
+    def shown(self) -> dict[str, object]:
+        """As clients get it. Whether the vendor's `byteEnd` is the last byte or the next is not documented; ours is the last."""
+        end = utc(self.expiresAt)
+        return msgspec.structs.asdict(self) | {
+            "byteEnd": self.byteStart + self.sizeBytes - 1,
+            "expiresAt": rfc3339(end) if end else None,
+        }
+
+
+class Signed(File, frozen=True, kw_only=True):
+    """Answer to a request for part URLs."""
+
+    parts: Annotated[list[SignedPart], msgspec.Meta(min_length=1)]
+
+
+class Completed(File, frozen=True, kw_only=True):
+    """Answer to a completion. `libraryId` is there once all files of the upload are complete."""
+
+    libraryId: Number = None
+
+
+def permit_upload(request: StartRequest) -> None:
+    """Raises `not_allowed` for a folder that callers may not fill; where they name none, the vendor has its own default."""
+    if request.folderName and request.folderName not in settings.spatialgen_upload_folders:
+        raise Problem("not_allowed", "This deployment takes no uploads to that folder (SpatialGenUploadFolders).")
+
+
+def upload_of(request: UploadRequest) -> str:
+    """The thing that must be the caller's own."""
+    return f"upload#{request.sessionId}"
+
+
+def file_of(request: FileRequest) -> str:
+    """The same for a file: that the vendor itself holds a file to its upload is not documented."""
+    return f"{upload_of(request)}#{request.uploadId}"
+
+
+def at(request: FileRequest, step: str) -> str:
+    """Where the vendor takes a step with a file."""
+    return f"videos/uploads/{segment(request.sessionId)}/files/{segment(request.uploadId)}/{step}"
+
+
+@vendor.serves(
+    "POST /v1/spatialgen/uploads",
+    body=StartRequest,
+    outcome="started",
+    status=201,
+    permit=permit_upload,
+    counted=True,
+    part=upload_part,
+)
+def start(request: StartRequest, call: Call[SpatialGenKeys]) -> Mapping[str, Any]:
+    """A new upload, with which its caller alone may go on."""
+    started = starts.request("POST", "videos/uploads", Started, call.deadline, headers=uploading(call), json=request)
+    session = started.uploadSessionId
+    files = [file_of(FileRequest(session, file.uploadId)) for file in started.files]
+    for thing in [upload_of(UploadRequest(session)), *files]:
+        Owners(call.ledger).remember(thing, call.caller, datetime.now(UTC) + LIFE, call.deadline)
+    return msgspec.structs.asdict(started)
+
+
+@vendor.serves(f"POST {FILE}/part-urls", body=PartUrlsRequest, outcome="signed", owned=file_of, part=upload_part)
+def sign_parts(request: PartUrlsRequest, call: Call[SpatialGenKeys]) -> Credential:
+    """Presigned URLs, as often as wanted until the file is complete. The record has the fingerprint of the first."""
+    some: dict[str, object] = {"partNumbers": request.partNumbers}
+    wanted = some if request.partNumbers else {"startPartNumber": request.startPartNumber, "count": request.count}
+    path = at(request, "part-urls")
+    signed = api.request("POST", path, Signed, call.deadline, headers=uploading(call), json=wanted)
+    body = msgspec.structs.asdict(signed) | {"parts": [part.shown() for part in signed.parts]}
+    ends = [end for end in (utc(part.expiresAt) for part in signed.parts) if end]
+    return Credential(body, signed.parts[0].url, min(ends, default=None))
+
+
+@vendor.serves(
+    f"POST {FILE}/complete",
+    body=CompleteRequest,
+    outcome="completed",
+    owned=file_of,
+    largest=1024 * 1024,
+    part=upload_part,
+)
+def complete(request: CompleteRequest, call: Call[SpatialGenKeys]) -> Mapping[str, Any]:
+    """Ends a file's upload, and says so again when asked again. The last file's makes the video."""
+    wanted = {"parts": request.parts} if request.parts else {}
+    path = at(request, "complete")
+    done = api.request("POST", path, Completed, call.deadline, headers=uploading(call), json=wanted)
+    return msgspec.structs.asdict(done)
+
+
+CANCEL = "/v1/spatialgen/uploads/{sessionId}/cancel"
+
+
+@vendor.serves(f"POST {CANCEL}", body=UploadRequest, outcome="cancelled", status=204, owned=upload_of, part=upload_part)
+def cancel(request: UploadRequest, call: Call[SpatialGenKeys]) -> None:
+    """Ends the upload of all files for good. Path and answer are not documented (an assumption); the answer is not read."""
+    path = f"videos/uploads/{segment(request.sessionId)}/cancel"
+    api.reply("POST", path, call.deadline, headers=uploading(call), json={})
 
 
 handler = vendor.handler

@@ -56,7 +56,7 @@ class Token(msgspec.Struct, frozen=True):
     """The vendor's answer."""
 
     jwt: Annotated[str, msgspec.Meta(min_length=1)]
-    expires_in: Annotated[int, msgspec.Meta(gt=0)] | None = None
+    expires_in: Annotated[int, msgspec.Meta(gt=0, le=86_400)] | None = None
 
 
 def dialect(reply: Reply) -> Problem | None:

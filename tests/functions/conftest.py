@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import boto3
 import pytest
+from moto.core.model_instances import reset_model_data
 
 pytest.register_assert_rewrite("tests.functions.contract")
 
@@ -19,29 +20,45 @@ if TYPE_CHECKING:
 
 PLENTY = dict.fromkeys(("CALLER_PER_HOUR", "VENDOR_PER_DAY", "ODYSSEY_SLOTS", "ODYSSEY_SLOTS_PER_CALLER"), "1000000")
 
+USES = 20
+"""The table of a function grows with its mints, and moto copies all of it for every transaction."""
+
 
 @pytest.fixture(scope="session")
-def _warm_functions() -> dict[str, "Function"]:
+def _warm_functions() -> dict[str, list["Function"]]:
+    """Each vendor's function, as often as it may still be used."""
     return {}
 
 
 @pytest.fixture(autouse=True)
-def _unloaded(_warm_functions: dict[str, "Function"]) -> Iterator[None]:
-    """A fresh function is 5 MB of AWS client, and its module stays loaded: hundreds of them make every collection slow."""
-    loaded = set(sys.modules)
+def _unloaded(_warm_functions: dict[str, list["Function"]]) -> Iterator[None]:
+    """A fresh function is 10 MB of AWS clients, and its module stays loaded: hundreds of them make every collection slow.
+
+    typing's own caches hold on to some modules, so they are emptied too. And moto keeps every copy of a table that it ever made.
+    """
+    others = _loaded() - _modules(_warm_functions)
     yield
-    loaded |= {warm.module.__name__ for warm in _warm_functions.values()}
-    for name in [name for name in sys.modules.keys() - loaded if name.startswith("functions.")]:
-        del sys.modules[name]
+    for name in _loaded() - _modules(_warm_functions) - others:
+        vars(sys.modules.pop(name)).clear()
+    reset_model_data()
+
+
+def _loaded() -> set[str]:
+    return {name for name in sys.modules if name.startswith("functions.")}
+
+
+def _modules(functions: dict[str, list["Function"]]) -> set[str]:
+    return {function.module.__name__ for uses in functions.values() for function in uses}
 
 
 @pytest.fixture
 def warm(
-    request: pytest.FixtureRequest, bundle: "Bundle", _warm_functions: dict[str, "Function"]
+    request: pytest.FixtureRequest, bundle: "Bundle", _warm_functions: dict[str, list["Function"]]
 ) -> Callable[..., "Function"]:
-    """`warm(vendor)`: one function for all tests, for it takes ten times as long to make one as to ask it. No limit is near.
+    """`warm(vendor)`: a function that other tests use too, for it takes ten times as long to make one as to ask it.
 
-    A fresh one where the test's `expected` says that the vendor refuses the key: that function would not ask again at once.
+    No limit is near. A fresh one where the test's `expected` says that the vendor refuses the key: that function would not ask
+    again at once.
     """
     callspec = getattr(request.node, "callspec", None)
     expected = callspec.params.get("expected") if callspec else None
@@ -50,12 +67,22 @@ def warm(
         return fresh
 
     def shared(vendor: str) -> "Function":
-        if vendor not in _warm_functions:
-            table = bundle.environment(vendor)["LIMITS_TABLE"]  # the test's own is gone when the test is over
-            _warm_functions[vendor] = request.getfixturevalue("function")(vendor, LIMITS_TABLE=table, **PLENTY)
-        return _warm_functions[vendor]
+        uses = _warm_functions.setdefault(vendor, [])
+        if not uses:
+            uses += [request.getfixturevalue("function")(vendor, LIMITS_TABLE=_lasting_table(bundle), **PLENTY)] * USES
+        return uses.pop()
 
     return shared
+
+
+def _lasting_table(bundle: "Bundle") -> str:
+    """A table of limits that is there after the test."""
+    shape: dict[str, Any] = bundle.template.resolve(bundle.template.properties("LimitsTable"))
+    wanted = {member: shape[member] for member in ("AttributeDefinitions", "KeySchema", "BillingMode")}
+    name = f"lasting-{uuid4().hex}"
+    aws: dict[str, Any] = bundle.aws
+    boto3.client("dynamodb", **aws).create_table(TableName=name, **wanted)
+    return name
 
 
 @pytest.fixture
@@ -92,9 +119,18 @@ def nobody() -> Iterator[str]:
 
 
 def _answer_all(listener: socket.socket, answer: bytes) -> None:
-    with suppress(OSError):  # the test is over, or the client left
+    with suppress(OSError):  # the test is over
         while True:
             connection, _ = listener.accept()
-            with connection, suppress(OSError):
-                connection.recv(65536)
-                connection.sendall(answer)
+            with connection, suppress(OSError):  # the client left
+                _answer_one(connection, answer)
+
+
+def _answer_one(connection: socket.socket, answer: bytes) -> None:
+    """Reads on to the client's end: a socket closed over unread bytes resets the connection, and the answer may be lost."""
+    connection.settimeout(5)
+    connection.recv(65536)
+    connection.sendall(answer)
+    connection.shutdown(socket.SHUT_WR)
+    while connection.recv(65536):
+        pass

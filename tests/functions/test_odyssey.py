@@ -3,10 +3,12 @@
 import json
 from time import monotonic
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import jwt
 import pytest
 
+from local.bundle import AS_IT_IS
 from local.twins.twin import Fault
 from tests.functions.contract import (
     BUSY,
@@ -26,11 +28,23 @@ from tests.functions.contract import (
 )
 
 if TYPE_CHECKING:
-    from tests.conftest import Function
+    from tests.conftest import Answer, Function
 
-MINT = "odyssey-mint"
 SIGN_IN, REQUEST, TOKEN = CALLS = "/auth/token", "/sessions/request", "/sessions/token"
 AFTER_7 = {"Retry-After": "7"}
+
+
+@pytest.fixture
+def odyssey(warm: Fresh) -> "Function":
+    """One that has not signed in yet."""
+    function = warm("odyssey")
+    function.module.sign_in.forget()
+    return function
+
+
+def mint(odyssey: "Function", body: Any = AS_IT_IS) -> "Answer":
+    """By a caller who has no session yet."""
+    return odyssey.ask("odyssey-mint", body, sub=uuid4().hex)
 
 
 def paths(odyssey: "Function") -> list[str]:
@@ -48,20 +62,19 @@ def settings(odyssey: "Function", **values: object) -> None:
         setattr(odyssey.twin, name, value)
 
 
-def test_a_mint_gives_what_the_vendors_sdk_loads(function: Fresh) -> None:
-    mint = minted(function("odyssey").ask(MINT))
-    assert mint.fields.keys() == {"session_id", "signaling_url", "session_token", "expires_in", "capabilities"}
-    assert mint.fields["signaling_url"].startswith("ws://127.0.0.1:")
-    assert (mint.fields["expires_in"], mint.fields["capabilities"]) == (600, {"image_to_video": True})
-    claims = jwt.decode(mint.fields["session_token"], options={"verify_signature": False})
-    assert claims["session_id"] == mint.fields["session_id"]
-    assert (mint.vendor, mint.facts) == ("odyssey", {"takes_slot"})
-    assert mint.expires_in in range(598, 601)
+def test_a_mint_gives_what_the_vendors_sdk_loads(odyssey: "Function") -> None:
+    credential = minted(mint(odyssey))
+    assert credential.fields.keys() == {"session_id", "signaling_url", "session_token", "expires_in", "capabilities"}
+    assert credential.fields["signaling_url"].startswith("ws://127.0.0.1:")
+    assert (credential.fields["expires_in"], credential.fields["capabilities"]) == (600, {"image_to_video": True})
+    claims = jwt.decode(credential.fields["session_token"], options={"verify_signature": False})
+    assert claims["session_id"] == credential.fields["session_id"]
+    assert (credential.vendor, credential.facts) == ("odyssey", {"takes_slot"})
+    assert credential.expires_in in range(598, 601)
 
 
-def test_three_calls_are_made_and_each_says_what_it_has_to(function: Fresh) -> None:
-    odyssey = function("odyssey")
-    session_id = minted(odyssey.ask(MINT)).fields["session_id"]
+def test_three_calls_are_made_and_each_says_what_it_has_to(odyssey: "Function") -> None:
+    session_id = minted(mint(odyssey)).fields["session_id"]
     twin: Any = odyssey.twin
     [access] = twin.access_tokens
     said_each = [
@@ -84,9 +97,8 @@ def test_three_calls_are_made_and_each_says_what_it_has_to(function: Fresh) -> N
         ({"region_latencies": None}, None),
     ],
 )
-def test_the_clients_latencies_are_passed_on_as_they_are(function: Fresh, body: dict[str, Any], sent: Any) -> None:
-    odyssey = function("odyssey")
-    assert minted(odyssey.ask(MINT, body))
+def test_the_clients_latencies_are_passed_on_as_they_are(odyssey: "Function", body: dict[str, Any], sent: Any) -> None:
+    assert minted(mint(odyssey, body))
     assert json.loads(odyssey.twin.calls[1].body) == ({"region_latencies": sent} if sent else {})
 
 
@@ -107,9 +119,8 @@ def test_the_clients_latencies_are_passed_on_as_they_are(function: Fresh, body: 
     ],
     ids=lambda latencies: str(latencies)[:40],
 )
-def test_latencies_that_cannot_be_are_refused_before_the_vendor_is_asked(warm: Fresh, latencies: Any) -> None:
-    odyssey = warm("odyssey")
-    answer = odyssey.ask(MINT, {"region_latencies": latencies})
+def test_latencies_that_cannot_be_are_refused_before_the_vendor_is_asked(odyssey: "Function", latencies: Any) -> None:
+    answer = mint(odyssey, {"region_latencies": latencies})
     assert (said(answer), odyssey.twin.calls) == (INVALID, [])
     assert all(field.startswith("region_latencies") for field in faults(answer))
 
@@ -130,10 +141,9 @@ def test_latencies_that_cannot_be_are_refused_before_the_vendor_is_asked(warm: F
         (201, {}, MALFORMED.of(201)),
     ],
 )
-def test_every_error_of_the_sign_in_takes_no_slot(function: Fresh, status: int, body: Any, expected: Said) -> None:
-    odyssey = function("odyssey")
+def test_every_error_of_the_sign_in_takes_no_slot(odyssey: "Function", status: int, body: Any, expected: Said) -> None:
     odyssey.twin.fault(Fault(path=SIGN_IN, status=status, body=body, headers=AFTER_7))
-    assert said(odyssey.ask(MINT)) == expected
+    assert said(mint(odyssey)) == expected
     assert sessions(odyssey) == []
 
 
@@ -149,7 +159,6 @@ def test_every_error_of_the_sign_in_takes_no_slot(function: Fresh, status: int, 
         (REQUEST, 504, "", UNAVAILABLE.of(504)),
         (TOKEN, 401, {"detail": "Invalid or expired token"}, ERROR.of(401)),
         (TOKEN, 403, {"detail": "Forbidden"}, KEY_REJECTED.of(403)),
-        (TOKEN, 404, {"detail": "Session not found"}, ERROR.of(404)),
         (TOKEN, 422, {"detail": [{"loc": ["body"]}]}, ERROR.of(422)),
         (TOKEN, 429, {"detail": "Too many requests"}, BUSY.of(429)),
         (TOKEN, 500, "Internal Server Error", PASSING_ERROR.of(500)),
@@ -158,12 +167,17 @@ def test_every_error_of_the_sign_in_takes_no_slot(function: Fresh, status: int, 
     ],
 )
 def test_every_error_of_the_session_calls_has_its_meaning(
-    function: Fresh, path: str, status: int, body: Any, expected: Said
+    odyssey: "Function", path: str, status: int, body: Any, expected: Said
 ) -> None:
-    odyssey = function("odyssey")
     odyssey.twin.fault(Fault(path=path, status=status, body=body))
-    assert said(odyssey.ask(MINT)) == expected
+    assert said(mint(odyssey)) == expected
     assert len(sessions(odyssey)) == (path == TOKEN)
+
+
+def test_a_session_that_the_vendor_does_not_know_is_taken_anew_once(odyssey: "Function") -> None:
+    odyssey.twin.fault(Fault(path=TOKEN, status=404, body={"detail": "Session not found"}))
+    assert said(mint(odyssey)) == ERROR.of(404)
+    assert len(sessions(odyssey)) == 2
 
 
 LIMITS = {
@@ -178,17 +192,15 @@ LIMITS = {
 @pytest.mark.parametrize("shape", ["wrapped", "bare"])
 @pytest.mark.parametrize("field", ["error", "code"])
 @pytest.mark.parametrize("code", LIMITS)
-def test_every_limit_has_its_meaning_in_every_form(function: Fresh, code: str, field: str, shape: str) -> None:
-    odyssey = function("odyssey")
+def test_every_limit_has_its_meaning_in_every_form(odyssey: "Function", code: str, field: str, shape: str) -> None:
     settings(odyssey, refusal=code, refusal_field=field, refusal_shape=shape)
-    assert said(odyssey.ask(MINT)) == LIMITS[code]._replace(vendor_status=429, vendor_code=code)
+    assert said(mint(odyssey)) == LIMITS[code]._replace(vendor_status=429, vendor_code=code)
     assert (paths(odyssey), sessions(odyssey)) == ([SIGN_IN, REQUEST], [])
 
 
-def test_a_limit_that_is_only_words_is_a_busy_vendor(function: Fresh) -> None:
-    odyssey = function("odyssey")
+def test_a_limit_that_is_only_words_is_a_busy_vendor(odyssey: "Function") -> None:
     settings(odyssey, refusal="CONCURRENT_LIMIT_REACHED", refusal_shape="string")
-    assert said(odyssey.ask(MINT)) == BUSY.of(429)
+    assert said(mint(odyssey)) == BUSY.of(429)
 
 
 @pytest.mark.parametrize(
@@ -205,20 +217,18 @@ def test_a_limit_that_is_only_words_is_a_busy_vendor(function: Fresh) -> None:
         ("<html>", BUSY.of(429, retry_after=7)),
     ],
 )
-def test_an_odd_limit_goes_by_what_can_be_read_of_it(function: Fresh, body: Any, expected: Said) -> None:
-    odyssey = function("odyssey")
+def test_an_odd_limit_goes_by_what_can_be_read_of_it(odyssey: "Function", body: Any, expected: Said) -> None:
     odyssey.twin.fault(Fault(path=REQUEST, status=429, body=body, headers=AFTER_7))
-    assert said(odyssey.ask(MINT)) == expected
+    assert said(mint(odyssey)) == expected
 
 
 @pytest.mark.parametrize(
     ("named", "told"), [(30, 30), (12.5, 13), (-1, 5), (0, 5), ("30", 5), (None, 5), (True, 5), ([], 5)]
 )
-def test_the_wait_that_a_rate_limit_names_is_told_in_whole_seconds(function: Fresh, named: Any, told: int) -> None:
-    odyssey = function("odyssey")
+def test_the_wait_that_a_rate_limit_names_is_told_in_whole_seconds(odyssey: "Function", named: Any, told: int) -> None:
     detail = {"error": "RATE_LIMITED", "details": {"retry_after_seconds": named}}
     odyssey.twin.fault(Fault(path=REQUEST, status=429, body={"detail": detail}))
-    assert said(odyssey.ask(MINT)) == BUSY.of(429, "RATE_LIMITED", told)
+    assert said(mint(odyssey)) == BUSY.of(429, "RATE_LIMITED", told)
 
 
 # The queue
@@ -227,21 +237,20 @@ def test_the_wait_that_a_rate_limit_names_is_told_in_whole_seconds(function: Fre
 def test_without_patience_a_busy_vendor_is_asked_once(function: Fresh) -> None:
     odyssey = function("odyssey", ODYSSEY_QUEUE_SECONDS="0")
     settings(odyssey, busy_polls=5)
-    assert said(odyssey.ask(MINT)) == NO_CAPACITY.of(503, retry_after=5)
+    assert said(mint(odyssey)) == NO_CAPACITY.of(503, retry_after=5)
     assert (paths(odyssey), sessions(odyssey)) == ([SIGN_IN, REQUEST], [])
 
 
 def test_a_busy_vendors_own_retry_after_is_told(function: Fresh) -> None:
     odyssey = function("odyssey", ODYSSEY_QUEUE_SECONDS="0")
     odyssey.twin.fault(Fault(path=REQUEST, status=503, headers=AFTER_7))
-    assert said(odyssey.ask(MINT)) == NO_CAPACITY.of(503, retry_after=7)
+    assert said(mint(odyssey)) == NO_CAPACITY.of(503, retry_after=7)
 
 
-def test_a_streamer_that_gets_free_in_time_is_waited_for(function: Fresh, monkeypatch: pytest.MonkeyPatch) -> None:
-    odyssey = function("odyssey")
+def test_a_streamer_that_gets_free_in_time_is_waited_for(odyssey: "Function", monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(odyssey.module, "POLL_SECONDS", 0.01)
     settings(odyssey, busy_polls=3)
-    assert minted(odyssey.ask(MINT))
+    assert minted(mint(odyssey))
     assert (paths(odyssey), len(sessions(odyssey))) == ([SIGN_IN, *[REQUEST] * 4, TOKEN], 1)
 
 
@@ -250,7 +259,7 @@ def test_the_wait_ends_with_its_budget(function: Fresh, monkeypatch: pytest.Monk
     monkeypatch.setattr(odyssey.module, "POLL_SECONDS", 0.03)
     settings(odyssey, busy_polls=1000)
     began = monotonic()
-    assert said(odyssey.ask(MINT)) == NO_CAPACITY.of(503, retry_after=5)
+    assert said(mint(odyssey)) == NO_CAPACITY.of(503, retry_after=5)
     assert monotonic() - began < 1.15
     assert 2 <= paths(odyssey).count(REQUEST) <= 6
     assert sessions(odyssey) == []
@@ -261,7 +270,7 @@ def test_a_deadline_shorter_than_the_wait_still_holds(function: Fresh, monkeypat
     monkeypatch.setattr(odyssey.module, "POLL_SECONDS", 0.05)
     settings(odyssey, busy_polls=1000)
     began = monotonic()
-    assert said(odyssey.ask(MINT)).code in {"no_capacity", "vendor_timeout"}
+    assert said(mint(odyssey)).code in {"no_capacity", "vendor_timeout"}
     assert monotonic() - began < 1.3
 
 
@@ -272,51 +281,45 @@ def test_the_wait_is_five_seconds_where_none_is_set(function: Fresh) -> None:
 # The access token
 
 
-def test_an_access_token_serves_two_mints(function: Fresh) -> None:
-    odyssey = function("odyssey")
-    first, second = (minted(odyssey.ask(MINT, sub=caller)).fields["session_id"] for caller in ("ada", "bob"))
+def test_an_access_token_serves_two_mints(odyssey: "Function") -> None:
+    first, second = (minted(mint(odyssey)).fields["session_id"] for _ in range(2))
     assert first != second
     assert paths(odyssey) == [SIGN_IN, REQUEST, TOKEN, REQUEST, TOKEN]
 
 
-def test_a_stale_access_token_costs_one_sign_in(function: Fresh) -> None:
-    odyssey = function("odyssey")
-    assert minted(odyssey.ask(MINT, sub="ada"))
+def test_a_stale_access_token_costs_one_sign_in(odyssey: "Function") -> None:
+    assert minted(mint(odyssey))
     settings(odyssey, access_tokens={}, calls=[])
-    assert minted(odyssey.ask(MINT, sub="bob"))
+    assert minted(mint(odyssey))
     assert paths(odyssey) == [REQUEST, SIGN_IN, REQUEST, TOKEN]
 
 
-def test_an_access_token_that_goes_stale_after_the_slot_is_taken_takes_no_second_one(function: Fresh) -> None:
-    odyssey = function("odyssey")
+def test_an_access_token_that_goes_stale_after_the_slot_is_taken_takes_no_second_one(odyssey: "Function") -> None:
     odyssey.twin.fault(Fault(path=TOKEN, status=401, times=1))
-    assert minted(odyssey.ask(MINT))
+    assert minted(mint(odyssey))
     assert (paths(odyssey), len(sessions(odyssey))) == ([SIGN_IN, REQUEST, TOKEN, SIGN_IN, TOKEN], 1)
 
 
-def test_a_vendor_that_refuses_every_access_token_is_given_two(function: Fresh) -> None:
-    odyssey = function("odyssey")
+def test_a_vendor_that_refuses_every_access_token_is_given_two(odyssey: "Function") -> None:
     odyssey.twin.fault(Fault(path=REQUEST, status=401))
-    assert said(odyssey.ask(MINT)) == ERROR.of(401)
+    assert said(mint(odyssey)) == ERROR.of(401)
     assert paths(odyssey) == [SIGN_IN, REQUEST] * 2
 
 
-def test_an_access_token_about_to_end_is_not_used_again(function: Fresh) -> None:
-    odyssey = function("odyssey")
+def test_an_access_token_about_to_end_is_not_used_again(odyssey: "Function") -> None:
     settings(odyssey, access_seconds=59)
-    assert minted(odyssey.ask(MINT, sub="ada"))
+    assert minted(mint(odyssey))
     settings(odyssey, calls=[])
-    assert minted(odyssey.ask(MINT, sub="bob"))
+    assert minted(mint(odyssey))
     assert paths(odyssey)[:2] == [SIGN_IN, REQUEST]
 
 
-def test_lifetimes_that_the_vendor_leaves_out_are_its_sdks_defaults(function: Fresh) -> None:
-    odyssey = function("odyssey")
+def test_lifetimes_that_the_vendor_leaves_out_are_its_sdks_defaults(odyssey: "Function") -> None:
     settings(odyssey, omit="expires_in")
-    mint = minted(odyssey.ask(MINT, sub="ada"))
-    assert mint.fields["expires_in"] == 600
-    assert mint.expires_in in range(598, 601)
-    assert minted(odyssey.ask(MINT, sub="bob"))
+    credential = minted(mint(odyssey))
+    assert credential.fields["expires_in"] == 600
+    assert credential.expires_in in range(598, 601)
+    assert minted(mint(odyssey))
     assert paths(odyssey).count(SIGN_IN) == 1
 
 
@@ -326,34 +329,30 @@ def test_lifetimes_that_the_vendor_leaves_out_are_its_sdks_defaults(function: Fr
 @pytest.mark.parametrize(
     "fault", [Fault(status=503), Fault(status=502), Fault(mode="drop")], ids=["503", "502", "drop"]
 )
-def test_a_session_token_is_asked_for_again_while_one_slot_is_taken(function: Fresh, fault: Fault) -> None:
-    odyssey = function("odyssey")
+def test_a_session_token_is_asked_for_again_while_one_slot_is_taken(odyssey: "Function", fault: Fault) -> None:
     odyssey.twin.fault(Fault(path=TOKEN, status=fault.status, mode=fault.mode, times=1))
-    mint = minted(odyssey.ask(MINT))
-    assert (paths(odyssey), sessions(odyssey)) == ([SIGN_IN, REQUEST, TOKEN, TOKEN], [mint.fields["session_id"]])
+    credential = minted(mint(odyssey))
+    assert (paths(odyssey), sessions(odyssey)) == ([SIGN_IN, REQUEST, TOKEN, TOKEN], [credential.fields["session_id"]])
 
 
-def test_a_session_token_that_never_comes_leaves_one_slot_taken(function: Fresh) -> None:
-    odyssey = function("odyssey")
+def test_a_session_token_that_never_comes_leaves_one_slot_taken(odyssey: "Function") -> None:
     odyssey.twin.fault(Fault(path=TOKEN, mode="drop"))
-    assert said(odyssey.ask(MINT)) == UNAVAILABLE.of(None, retry_after=2)
+    assert said(mint(odyssey)) == UNAVAILABLE.of(None, retry_after=2)
     assert (paths(odyssey).count(TOKEN), len(sessions(odyssey))) == (2, 1)
 
 
 @pytest.mark.parametrize(
     ("mode", "expected"), [("drop", UNAVAILABLE.of(None, retry_after=2)), ("cut", MALFORMED.of(None))]
 )
-def test_a_session_whose_answer_is_lost_is_not_asked_for_again(function: Fresh, mode: Any, expected: Said) -> None:
-    odyssey = function("odyssey")
+def test_a_session_whose_answer_is_lost_is_not_asked_for_again(odyssey: "Function", mode: Any, expected: Said) -> None:
     odyssey.twin.fault(Fault(path=REQUEST, mode=mode))
-    assert said(odyssey.ask(MINT)) == expected
+    assert said(mint(odyssey)) == expected
     assert (paths(odyssey), len(sessions(odyssey))) == ([SIGN_IN, REQUEST], 1)
 
 
-def test_a_connection_that_the_vendor_closed_while_idle_costs_no_slot(function: Fresh) -> None:
-    odyssey = function("odyssey")
-    for caller in ("ada", "bob", "eve"):
-        assert minted(odyssey.ask(MINT, sub=caller))
+def test_a_connection_that_the_vendor_closed_while_idle_costs_no_slot(odyssey: "Function") -> None:
+    for _ in range(3):
+        assert minted(mint(odyssey))
         odyssey.twin.hang_up()
     assert len(sessions(odyssey)) == 3
 
@@ -362,10 +361,9 @@ def test_a_connection_that_the_vendor_closed_while_idle_costs_no_slot(function: 
 
 
 @pytest.mark.parametrize("field", ["access_token", "session_id", "signalling_url", "session_token"])
-def test_an_answer_without_a_field_that_matters_is_malformed(function: Fresh, field: str) -> None:
-    odyssey = function("odyssey")
+def test_an_answer_without_a_field_that_matters_is_malformed(odyssey: "Function", field: str) -> None:
     settings(odyssey, omit=field)
-    assert said(odyssey.ask(MINT)) == MALFORMED.of(200)
+    assert said(mint(odyssey)) == MALFORMED.of(200)
 
 
 @pytest.mark.parametrize(
@@ -382,16 +380,14 @@ def test_an_answer_without_a_field_that_matters_is_malformed(function: Fresh, fi
         (TOKEN, {"session_token": "a.b.c", "expires_in": "600"}),
     ],
 )
-def test_an_answer_whose_fields_cannot_be_used_is_malformed(function: Fresh, path: str, body: Any) -> None:
-    odyssey = function("odyssey")
+def test_an_answer_whose_fields_cannot_be_used_is_malformed(odyssey: "Function", path: str, body: Any) -> None:
     odyssey.twin.fault(Fault(path=path, body=body))
-    assert said(odyssey.ask(MINT)) == MALFORMED.of(200)
+    assert said(mint(odyssey)) == MALFORMED.of(200)
 
 
-def test_capabilities_that_the_vendor_leaves_out_stay_out(function: Fresh) -> None:
-    odyssey = function("odyssey")
+def test_capabilities_that_the_vendor_leaves_out_stay_out(odyssey: "Function") -> None:
     settings(odyssey, omit="capabilities")
-    assert "capabilities" not in minted(odyssey.ask(MINT)).fields
+    assert "capabilities" not in minted(mint(odyssey)).fields
 
 
 @pytest.mark.parametrize(
@@ -405,12 +401,11 @@ def test_capabilities_that_the_vendor_leaves_out_stay_out(function: Fresh) -> No
         (None, None),
     ],
 )
-def test_only_the_capability_that_the_sdks_know_is_passed_on(function: Fresh, theirs: Any, ours: Any) -> None:
-    odyssey = function("odyssey")
+def test_only_the_capability_that_the_sdks_know_is_passed_on(odyssey: "Function", theirs: Any, ours: Any) -> None:
     odyssey.twin.fault(
         Fault(path=REQUEST, body={"session_id": "s-1", "signalling_url": "wss://a", "capabilities": theirs})
     )
     odyssey.twin.fault(Fault(path=TOKEN, body={"session_token": "a.b.c", "expires_in": 600}))
-    fields = minted(odyssey.ask(MINT)).fields
+    fields = minted(mint(odyssey)).fields
     assert fields.get("capabilities") == ours
     assert ("capabilities" in fields) == (ours is not None)

@@ -187,7 +187,10 @@ def test_a_sample_event_takes_another_body_and_caller(bundle: Bundle) -> None:
 
 def test_every_deployable_vendor_mints(bundle: Bundle) -> None:
     assert isinstance(bundle.template, Template)
-    bodies = {"trulience": {"avatar_id": "4386676996480451678"}}
+    bodies = {
+        "trulience": {"avatar_id": "4386676996480451678"},
+        "agora": {"channel": "{caller}", "role": "subscriber"},
+    }
     routes = {"spatius": "session-tokens", "odyssey": "client-credentials", "spatialgen": "keys"}
     headers = {"Authorization": f"Bearer {bundle.token('alice')}"}
     answers = {

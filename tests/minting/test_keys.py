@@ -114,7 +114,20 @@ def test_an_outage_ends_the_use_of_no_key_that_is_held(store: Store, clock: Cloc
     clock.now += MAX_AGE
     assert what(held.current) == "first"
     store.put("second")
+    clock.now += MAX_AGE
     assert what(held.current) == "second"
+
+
+def test_an_outage_is_not_asked_about_again_by_every_mint(store: Store, clock: Clock) -> None:
+    held = fresh()
+    held.current()
+    store.value = PASSING[0]
+    clock.now += MAX_AGE
+    assert {what(held.current) for _ in range(5)} == {"first"}
+    assert len(store.reads) == 2
+    clock.now += REREAD_INTERVAL
+    assert {what(held.current) for _ in range(5)} == {"first"}
+    assert len(store.reads) == 3
 
 
 @pytest.mark.parametrize("outage", PASSING)

@@ -3,8 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
-from itertools import count
-from time import monotonic
+from time import thread_time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 
 from local.twins.twin import Fault
 from minting.problems import CATALOGUE
-from tests.trust.vendors import ALL, AMPLE, ASKED, CONVAI, ODYSSEY, SPATIUS, TRULIENCE, Vendor
+from tests.trust.vendors import ALL, ASKED, CONVAI, ODYSSEY, SPATIUS, TRULIENCE, Vendor
 
 if TYPE_CHECKING:
     from tests.conftest import Answer, Function
@@ -77,7 +76,6 @@ FIELDS: list[tuple[Vendor, Callable[[str], Any]]] = [
     (TRULIENCE, lambda text: {"avatar_id": text}),
     (ODYSSEY, lambda text: {"region_latencies": {text: 5}}),
 ]
-OPEN = AMPLE | {"SPATIUS_AVATAR_IDS": "*", "TRULIENCE_AVATAR_IDS": "*"}
 
 
 def refused(answer: "Answer", *codes: str) -> None:
@@ -89,9 +87,9 @@ def refused(answer: "Answer", *codes: str) -> None:
 
 @pytest.mark.parametrize(("vendor", "body"), FIELDS, ids=["avatarId", "region", "avatar_id", "region_latencies"])
 def test_nothing_but_plain_ids_reach_a_vendor_even_where_all_are_allowed(
-    function: MakeFunction, vendor: Vendor, body: Callable[[str], Any]
+    unlimited: MakeFunction, vendor: Vendor, body: Callable[[str], Any]
 ) -> None:
-    made = function(vendor.name, **OPEN)
+    made = unlimited(vendor.name)
     for text in NASTY:
         refused(made.ask(vendor.event, body(text)), "invalid_request")
     assert made.twin.calls == []
@@ -102,7 +100,7 @@ def test_an_id_that_is_not_listed_is_refused_however_it_is_written(function: Mak
         (SPATIUS, "avatarId", "local-avatar"),
         (TRULIENCE, "avatar_id", "4386676996480451678"),
     ):
-        made = function(vendor.name, **AMPLE)
+        made = function(vendor.name)
         for text in (listed + "0", listed.upper() + "A", listed[:-1], "other", f"{listed},{listed}", f"{listed} ", "*"):
             refused(made.ask(vendor.event, {field: text}), "not_allowed", "invalid_request")
         for value in ([listed], {"$eq": listed}, 4386676996480451678, True, {}):
@@ -111,7 +109,7 @@ def test_an_id_that_is_not_listed_is_refused_however_it_is_written(function: Mak
 
 
 def test_of_a_field_sent_twice_the_one_that_is_checked_is_the_one_that_is_used(function: MakeFunction) -> None:
-    made = function("trulience", **AMPLE)
+    made = function("trulience")
     listed, other = '"avatar_id":"4386676996480451678"', '"avatar_id":"999"'
     refused(made.ask(TRULIENCE.event, f"{{{listed},{other}}}"), "not_allowed", "invalid_request")
     assert made.ask(TRULIENCE.event, f"{{{other},{listed}}}").status in {201, 400, 403}
@@ -136,8 +134,8 @@ NAMES = [
 
 
 @pytest.mark.parametrize("vendor", ALL, ids=lambda vendor: vendor.name)
-def test_a_field_that_is_not_declared_is_refused_by_name(function: MakeFunction, vendor: Vendor) -> None:
-    made = function(vendor.name, **OPEN)
+def test_a_field_that_is_not_declared_is_refused_by_name(unlimited: MakeFunction, vendor: Vendor) -> None:
+    made = unlimited(vendor.name)
     answer = made.ask(vendor.event, dict.fromkeys(NAMES, 1))
     refused(answer, "invalid_request")
     assert set(NAMES) <= {error["field"] for error in answer.body["errors"]}
@@ -164,13 +162,13 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("vendor", ALL, ids=lambda vendor: vendor.name)
-def test_a_bomb_is_refused_at_once_with_a_small_answer(function: MakeFunction, vendor: Vendor) -> None:
-    made = function(vendor.name, **OPEN)
+def test_a_bomb_is_refused_at_once_with_a_small_answer(unlimited: MakeFunction, vendor: Vendor) -> None:
+    made = unlimited(vendor.name)
     for bomb in BOMBS.values():
-        started = monotonic()
+        started = thread_time()
         answer = made.ask(vendor.event, bomb)
         refused(answer, "invalid_request", "body_too_large")
-        assert monotonic() - started < 1
+        assert thread_time() - started < 1
         assert len(answer.raw["body"]) < 256 * 1024
     assert made.twin.calls == []
 
@@ -179,8 +177,8 @@ BYTES = [b'{"a":"\xff"}', b"\xff\xfe{\0}\0", b"\xed\xa0\x80", b'"\xc0\xaf"', b"\
 
 
 @pytest.mark.parametrize("vendor", ALL, ids=lambda vendor: vendor.name)
-def test_bytes_that_are_no_text_are_refused(function: MakeFunction, vendor: Vendor) -> None:
-    made = function(vendor.name, **OPEN)
+def test_bytes_that_are_no_text_are_refused(unlimited: MakeFunction, vendor: Vendor) -> None:
+    made = unlimited(vendor.name)
     for raw in BYTES:
         body = base64.b64encode(raw).decode()
         refused(made.ask(vendor.event, body=body, isBase64Encoded=True), "invalid_request")
@@ -188,8 +186,8 @@ def test_bytes_that_are_no_text_are_refused(function: MakeFunction, vendor: Vend
 
 
 @pytest.mark.parametrize("vendor", ASKED, ids=lambda vendor: vendor.name)
-def test_a_callers_headers_query_and_path_change_nothing_at_the_vendor(function: MakeFunction, vendor: Vendor) -> None:
-    made = function(vendor.name, **OPEN)
+def test_a_callers_headers_query_and_path_change_nothing_at_the_vendor(unlimited: MakeFunction, vendor: Vendor) -> None:
+    made = unlimited(vendor.name)
     sent = {
         **dict.fromkeys(("host", "x-forwarded-host", "forwarded", "referer", "origin", "via"), "http://forged.example"),
         **dict.fromkeys(("x-api-key", "convai-api-key", "authorization", "cookie", "x-http-method-override"), "forged"),
@@ -203,7 +201,6 @@ def test_a_callers_headers_query_and_path_change_nothing_at_the_vendor(function:
         "rawPath": "/v1/../forged",
         "rawQueryString": "api_key=forged",
         "queryStringParameters": {"api_key": "forged", "avatar_id": "forged"},
-        "pathParameters": {"id": "forged"},
         "stageVariables": {"url": "http://forged.example"},
     }
     assert made.ask(vendor.event, **changes).status == 201
@@ -219,8 +216,8 @@ CLAIMS: list[Any] = [
 
 
 @pytest.mark.parametrize("vendor", ALL, ids=lambda vendor: vendor.name)
-def test_without_verified_claims_nobody_is_asked_for_anything(function: MakeFunction, vendor: Vendor) -> None:
-    made = function(vendor.name, **OPEN)
+def test_without_verified_claims_nobody_is_asked_for_anything(unlimited: MakeFunction, vendor: Vendor) -> None:
+    made = unlimited(vendor.name)
     made.module.vendor._keys._client = None  # a look at the secret would fail
     made.module.vendor._keys._held = None
     authorizers: list[Any] = [{"jwt": {"claims": claims}} for claims in CLAIMS]
@@ -234,12 +231,13 @@ def test_without_verified_claims_nobody_is_asked_for_anything(function: MakeFunc
     assert made.twin.calls == []
 
 
-@pytest.mark.parametrize(
-    "route", ["", "$default", "DELETE /v1/convai/tokens", "POST /v1/CONVAI/tokens", "POST /v1/spatius/session-tokens"]
-)
-def test_a_route_that_is_not_the_functions_own_is_not_found(function: MakeFunction, route: str) -> None:
-    made = function("convai", **AMPLE)
-    refused(made.ask(CONVAI.event, routeKey=route), "not_found")
+ROUTES = ["", "$default", "DELETE /v1/convai/tokens", "POST /v1/CONVAI/tokens", "POST /v1/spatius/session-tokens"]
+
+
+def test_a_route_that_is_not_the_functions_own_is_not_found(unlimited: MakeFunction) -> None:
+    made = unlimited("convai")
+    for route in ROUTES:
+        refused(made.ask(CONVAI.event, routeKey=route), "not_found")
     assert made.twin.calls == []
 
 
@@ -249,8 +247,8 @@ events = st.dictionaries(
 )
 
 
-def test_no_event_makes_a_function_raise(function: MakeFunction) -> None:
-    made = function("convai", **AMPLE)
+def test_no_event_makes_a_function_raise(unlimited: MakeFunction) -> None:
+    made = unlimited("convai")
 
     @given(events)
     @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -298,8 +296,8 @@ MAD: dict[str, list[tuple[str, str, Any]]] = {
 
 
 @pytest.mark.parametrize("vendor", ASKED, ids=lambda vendor: vendor.name)
-def test_a_vendors_odd_answer_is_no_fault_of_ours(function: MakeFunction, vendor: Vendor) -> None:
-    made = function(vendor.name, **AMPLE)
+def test_a_vendors_odd_answer_is_no_fault_of_ours(unlimited: MakeFunction, vendor: Vendor) -> None:
+    made = unlimited(vendor.name)
     met = {}
     for name, path, body in MAD[vendor.name]:
         for status in (200, 400):
@@ -307,7 +305,7 @@ def test_a_vendors_odd_answer_is_no_fault_of_ours(function: MakeFunction, vendor
             if vendor is ODYSSEY:
                 made.module.sign_in.forget()
             made.twin.fault(Fault(path=path, status=status, body=body))
-            met[name, status] = made.ask(vendor.event, sub=f"{name} {status}").body.get("code")
+            met[name, status] = made.ask(vendor.event).body.get("code")
     assert [case for case, code in met.items() if code in OUR_FAULT] == []
 
 
@@ -338,19 +336,18 @@ mad = st.recursive(
 
 @pytest.mark.parametrize("vendor", ASKED, ids=lambda vendor: vendor.name)
 def test_whatever_a_vendor_says_the_answer_is_ours(
-    function: MakeFunction, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+    unlimited: MakeFunction, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("urllib3.util.retry.Retry._sleep_backoff", lambda _: None)
-    made = function(vendor.name, **AMPLE)
-    callers = count()  # each has a session of its own where one is kept
+    made = unlimited(vendor.name)
 
     @given(mad, st.sampled_from([200, 201, 204, 302, 400, 401, 403, 422, 429, 500, 503]))
     @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
     def ask(body: Any, status: int) -> None:
         made.twin.reset()
-        made.module.vendor._keys._refusal_ends = 0.0
+        made.module.vendor._keys._refusals.clear()
         made.twin.fault(Fault(status=status, body=body))
-        answer = made.ask(vendor.event, sub=str(next(callers)))
+        answer = made.ask(vendor.event)
         assert answer.status == 201 or answer.body["code"] not in {
             "internal_error",
             "invalid_request",

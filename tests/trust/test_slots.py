@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from time import time
+from time import sleep, time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,20 +24,23 @@ type Fresh = Callable[..., "Function"]
 
 AMPLE = {"CALLER_PER_HOUR": "1000", "VENDOR_PER_DAY": "1000"}
 MANY = {"ODYSSEY_SLOTS": "1000", "ODYSSEY_SLOTS_PER_CALLER": "1000"}
+LONGEST_CALL = 25
+"""Seconds by which a slot may be counted for longer than the vendor keeps it: the vendor may have heard of it that much later."""
 ISSUER = "https://issuer.example.com"
 
 
 class Clock:
-    """The clock of the slots, and of the vendor: `forward` moves both."""
+    """The clock of the slots, which stands still until a test moves it, and the vendor's with it."""
 
     def __init__(self, twin: OdysseyTwin) -> None:
         self._twin = twin
-        self.still: float | None = None
+        self.at = time()
 
     def __call__(self) -> float:
-        return self._twin.now() if self.still is None else self.still
+        return self.at
 
     def forward(self, seconds: float) -> None:
+        self.at += seconds
         self._twin.skew += seconds
 
 
@@ -60,7 +63,7 @@ def clock(vendor: OdysseyTwin, monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """AWS's stand-in answers in turn, and slowly; and knows no second try of a transaction, as AWS does by its token."""
-    monkeypatch.setattr(aws, "PATIENCE", Config(read_timeout=60))
+    monkeypatch.setattr(aws, "PATIENCE", aws.PATIENCE.merge(Config(read_timeout=60)))
 
 
 @pytest.fixture
@@ -209,16 +212,17 @@ def test_a_session_whose_call_died_before_its_token_is_picked_up_by_the_next_try
 def test_a_call_that_died_while_it_asked_holds_its_key_until_its_deadline_and_its_slot_until_the_vendor_lets_go(
     function: Fresh, bundle: "Bundle", table: str, vendor: OdysseyTwin, clock: Clock
 ) -> None:
-    dying, next_try = (function("odyssey", DEADLINE_SECONDS="2.2", **AMPLE) for _ in range(2))
+    odyssey = function("odyssey", **AMPLE)
+    dying, waiting = (function("odyssey", DEADLINE_SECONDS="3", **AMPLE) for _ in range(2))
     Dies(dying, "sessions/request", asked=True)
     with pytest.raises(SystemExit):
         mint(dying)
-    waiting = mint(next_try)
-    assert (waiting.status, waiting.body["code"], waiting.headers["retry-after"]) == (409, "in_progress", "1")
-    clock.forward(4.2)
-    assert session_of(mint(next_try)) in vendor.sessions
+    waited = mint(waiting)
+    assert (waited.status, waited.body["code"], waited.headers["retry-after"]) == (409, "in_progress", "1")
+    clock.forward(3 + 2)
+    assert session_of(mint(odyssey)) in vendor.sessions
     assert len(marks(bundle, table)) == len(vendor.sessions) == 2
-    assert mint(next_try, "another").body["limit"] == "slots_per_caller"
+    assert mint(odyssey, "another").body["limit"] == "slots_per_caller"
 
 
 def test_a_call_waits_for_the_one_with_its_key_and_gets_the_same_session(function: Fresh, vendor: OdysseyTwin) -> None:
@@ -318,20 +322,13 @@ def test_a_session_that_cannot_be_written_down_is_handed_out_all_the_same(
 # A session that the vendor has cleaned up
 
 
-def test_a_session_that_is_gone_is_forgotten_and_the_next_call_gets_another(
+def test_who_asks_for_a_session_that_is_gone_gets_a_new_one_in_the_same_call(
     odyssey: "Function", bundle: "Bundle", table: str, vendor: OdysseyTwin
 ) -> None:
-    gone = session_of(mint(odyssey))
-    vendor.disconnect(gone)
-    found_gone = mint(odyssey)
-    assert (found_gone.status, found_gone.body["vendor_status"]) == (502, 404)
-    assert used(bundle, table) == {"hour": 1, "day": 1}
-    assert [session_of(mint(odyssey))] == list(vendor.sessions)
-
-
-def test_who_met_a_session_that_is_gone_is_told_to_try_again(odyssey: "Function", vendor: OdysseyTwin) -> None:
     vendor.disconnect(session_of(mint(odyssey)))
-    assert mint(odyssey).body["retryable"]
+    assert [session_of(mint(odyssey))] == list(vendor.sessions)
+    assert used(bundle, table) == {"hour": 2, "day": 2}
+    assert len(marks(bundle, table)) == 1
 
 
 def test_a_late_word_that_a_session_is_gone_does_not_forget_the_one_after_it(
@@ -344,10 +341,11 @@ def test_a_late_word_that_a_session_is_gone_does_not_forget_the_one_after_it(
         late = pool.submit(mint, other)
         while "/sessions/token" not in [call.path for call in vendor.calls[4:]]:
             assert not late.done()
-        assert mint(odyssey).status == 502
+            sleep(0.01)
         new = session_of(mint(odyssey))
-        assert late.result().status == 502
+        assert session_of(late.result()) == new
     assert session_of(mint(odyssey)) == new
+    assert list(vendor.sessions) == [new]
 
 
 # Slots, however many call at once
@@ -394,15 +392,15 @@ def test_a_slot_is_free_again_when_the_vendor_lets_go_and_who_waits_as_long_as_t
     clock.forward(IDLE_SECONDS - 60)
     refused = mint(odyssey, "another")
     assert refused.status == 429
-    assert 58 <= refused.body["retry_after"] <= 62
+    assert 60 - 2 <= refused.body["retry_after"] <= 60 + LONGEST_CALL
     assert refused.headers["retry-after"] == str(refused.body["retry_after"])
     clock.forward(refused.body["retry_after"])
-    assert [session_of(mint(odyssey, "another"))] == list(vendor.live_sessions())
+    assert session_of(mint(odyssey, "another")) in vendor.live_sessions()
 
 
 def test_calls_at_once_get_a_slot_that_came_free_once(function: Fresh, clock: Clock) -> None:
     fill(function, 3, 3, ODYSSEY_SLOTS="3")
-    clock.forward(IDLE_SECONDS + 2)
+    clock.forward(IDLE_SECONDS + LONGEST_CALL)
     assert fill(function, 20, 20, ODYSSEY_SLOTS="3") == {"": 3, "slots": 17}
 
 
@@ -420,7 +418,7 @@ def test_a_call_that_waits_asks_the_table_no_more_often_than_it_polls(
     odyssey = function("odyssey", **AMPLE)
     mint(odyssey, None)
     # The last second of a key: over by the finer clock, not yet over by the table's.
-    clock.still = int(time()) + slots.REPEAT_SECONDS + 0.5
+    clock.at = int(clock.at) + slots.REPEAT_SECONDS + 0.5
     wire = Wire(monkeypatch)
     mint(function("odyssey", DEADLINE_SECONDS="1", **AMPLE), None)
     assert len([request for request in wire.sent if request.startswith("dynamodb.")]) <= 2 + 1 / slots.POLL_SECONDS

@@ -40,15 +40,6 @@ ASKED = [SPATIUS, ODYSSEY, CONVAI, TRULIENCE]
 
 ALL = [*ASKED, SPATIALGEN]
 
-AMPLE = {
-    "CALLER_PER_HOUR": "100000",
-    "VENDOR_PER_DAY": "100000",
-    "ODYSSEY_SLOTS": "100000",
-    "ODYSSEY_SLOTS_PER_CALLER": "100000",
-    "ODYSSEY_QUEUE_SECONDS": "0",
-}
-"""Settings under which no limit and no queue stands between a test and what it shows."""
-
 
 def secret(vendor: Vendor, key: str) -> dict[str, Any]:
     """The value of a vendor's secret, with `key` in every place that takes one."""

@@ -5,9 +5,10 @@ import gc
 gc.disable()  # nothing that is imported is garbage: a tenth of a cold start went into looking for it
 
 from minting.bodies import Body
-from minting.credentials import Credential, Facts, not_revocable, rfc3339
+from minting.credentials import Credential, Facts, not_revocable, rfc3339, utc
 from minting.keys import ApiKey, Key, Secret
 from minting.ledger import Change, Ledger
+from minting.limits import digest
 from minting.owners import Owners, token
 from minting.problems import CATALOGUE, FieldError, KeyRejected, Problem
 from minting.settings import AllowList, Settings
@@ -52,11 +53,13 @@ __all__ = [
     "Upstream",
     "Vendor",
     "by_status",
+    "digest",
     "key_rejected",
     "malformed",
     "not_revocable",
     "rfc3339",
     "segment",
     "token",
+    "utc",
     "vendor_error",
 ]

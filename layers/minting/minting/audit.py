@@ -15,9 +15,11 @@ from minting.problems import Problem
 
 NAMESPACE = "AvatarMint"
 
-for talkative in ("boto3", "botocore", "requests", "urllib3"):
-    # At DEBUG these write down whole requests and responses, the secret's value among them.
-    logging.getLogger(talkative).setLevel(logging.WARNING)
+for talkative in map(logging.getLogger, ("boto3", "botocore", "requests", "urllib3")):
+    # At DEBUG these write down whole requests and responses, the secret's value among them. Whoever turns that on hears nothing.
+    talkative.setLevel(logging.WARNING)
+    talkative.addHandler(logging.NullHandler())
+    talkative.propagate = False
 
 
 class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -84,6 +86,12 @@ class Audit:
         metrics.add_metric(record.outcome, MetricUnit.Count, 1)
         metrics.add_metric("duration", MetricUnit.Milliseconds, spent["duration_ms"])
         metrics.add_metric("vendor_duration", MetricUnit.Milliseconds, spent["vendor_ms"])
+        metrics.flush_metrics()
+
+    def gauge(self, name: str, seconds: float) -> None:
+        """Writes a metric of a time that somebody has to watch."""
+        metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._vendor)
+        metrics.add_metric(name, MetricUnit.Seconds, seconds)
         metrics.flush_metrics()
 
 

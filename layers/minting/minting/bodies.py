@@ -3,7 +3,7 @@
 import base64
 import binascii
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, get_args, get_origin
 from urllib.parse import parse_qs
 
@@ -15,9 +15,17 @@ from minting.problems import FieldError, Problem
 LARGEST_BODY = 16 * 1024
 """Bytes. The largest body any mint route needs is under 2 kB."""
 
+MOST_ERRORS = 1000
+"""Faults that one answer names, and items of a list that are looked at one by one: a large body must not make a larger answer."""
+
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an operation takes from its caller. A field that is not declared is refused."""
+
+    @classmethod
+    def faults(cls, sent: Any) -> Iterable[FieldError]:  # noqa: ARG003 - for shapes that have such rules
+        """What fields do not tell by themselves: faults between them, in a JSON value that may be wrong otherwise too."""
+        return ()
 
 
 def decode_request[B: Body](event: dict[str, Any], shape: type[B], largest: int = LARGEST_BODY) -> B:
@@ -29,14 +37,8 @@ def decode_request[B: Body](event: dict[str, Any], shape: type[B], largest: int 
     path: dict[str, Any] = event.get("pathParameters") or {}
     if event["requestContext"]["http"]["method"] in {"GET", "DELETE"}:
         return _converted(_query(event, shape) | path, shape, strict=False)
-    raw = _json_body(event, largest)
-    if path:
-        value = _parsed(raw)
-        return _converted(value | path if isinstance(value, dict) else value, shape, strict=True)
-    try:
-        return msgspec.json.decode(raw, type=shape)
-    except NOT_JSON:
-        raise _invalid(*_faults(_parsed(raw), shape, "", strict=True)) from None
+    value = _parsed(_json_body(event, largest))
+    return _converted(value | path if isinstance(value, dict) else value, shape, strict=True)
 
 
 def _json_body(event: dict[str, Any], largest: int) -> bytes:
@@ -70,10 +72,14 @@ def _query(event: dict[str, Any], shape: type[Body]) -> dict[str, Any]:
 
 
 def _converted[B: Body](value: Any, shape: type[B], *, strict: bool) -> B:
+    between = list(shape.faults(value))
     try:
-        return msgspec.convert(value, shape, strict=strict)
+        body = msgspec.convert(value, shape, strict=strict)
     except NOT_JSON:
-        raise _invalid(*_faults(value, shape, "", strict=strict)) from None
+        raise _invalid(*_faults(value, shape, "", strict=strict), *between) from None
+    if between:
+        raise _invalid(*between)
+    return body
 
 
 def _raw(event: dict[str, Any]) -> bytes:
@@ -92,7 +98,8 @@ def _content_type(event: dict[str, Any]) -> str:
 
 
 def _invalid(*errors: FieldError) -> Problem:
-    return Problem("invalid_request", "Correct the fields named in `errors` and send the request again.", errors=errors)
+    detail = "Correct the fields named in `errors` and send the request again."
+    return Problem("invalid_request", detail, errors=errors[:MOST_ERRORS])
 
 
 def _faults(value: object, shape: Any, path: str, *, strict: bool) -> list[FieldError]:
@@ -105,7 +112,7 @@ def _inner_faults(value: object, shape: Any, path: str, strict: bool) -> Iterato
         if isinstance(value, dict) and isinstance(option, type) and issubclass(option, msgspec.Struct):
             yield from _field_faults(value, option, path, strict)
         elif isinstance(value, list) and get_origin(option) is list:
-            for index, item in enumerate(value):
+            for index, item in enumerate(value[:MOST_ERRORS]):
                 yield from _faults(item, get_args(option)[0], f"{path}[{index}]", strict=strict)
 
 
@@ -137,7 +144,7 @@ def _own_fault(value: object, shape: Any, path: str, strict: bool) -> Iterator[F
         msgspec.convert(value, shape, strict=strict)
     except msgspec.ValidationError as fault:
         message, _, inside = str(fault).partition(" - at `")
-        yield FieldError(path + inside.rstrip("`").removeprefix("$"), message)
+        yield FieldError(path + inside.rstrip("`").rpartition("$")[2], message)  # a map's key: "`key` in `$`"
 
 
 def _join(path: str, name: str) -> str:

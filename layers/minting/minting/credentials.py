@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 
 from minting.problems import Problem
 
+EARLIEST_YEAR, LATEST_YEAR = 2000, 2999
+"""What lies beyond is no expiry, and at the ends of time not even a date in every zone."""
+
 
 class Facts(NamedTuple):
     """What holds for every credential that an operation mints."""
@@ -43,6 +46,17 @@ class Credential(NamedTuple):
 def rfc3339(moment: datetime) -> str:
     """`2026-11-21T22:00:00Z`: whole seconds, rounded down, so that a credential is never said to live longer than it does."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def utc(iso: object) -> datetime | None:
+    """The moment that an ISO 8601 text names, read as UTC where it has no zone; None where it names none that makes sense."""
+    try:
+        moment = datetime.fromisoformat(iso if isinstance(iso, str) else "")
+    except ValueError:
+        return None
+    if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def not_revocable(longest: timedelta) -> Problem:

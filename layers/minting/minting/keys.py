@@ -1,6 +1,7 @@
 """The vendor's API key: in Secrets Manager, in memory for a while, and read again when the vendor says that it is bad."""
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 from typing import Annotated, Any
@@ -41,6 +42,15 @@ class ApiKey(Key, frozen=True):
         msgspec.structs.force_setattr(self, "api_key", self.api_key.strip())
 
 
+type Part[K: Key] = Callable[[K], Key | None]
+"""What of a secret an operation uses: where there are several keys in it, a refusal of one is none of the others."""
+
+
+def whole(key: Key) -> Key:
+    """All of it, as most vendors have one key."""
+    return key
+
+
 class Keys[K: Key]:
     """One vendor's key, shared by all threads of one function."""
 
@@ -51,13 +61,12 @@ class Keys[K: Key]:
         self._lock = threading.Lock()
         self._held: K | None = None
         self._held_until = 0.0
-        self._refusal: tuple[K, KeyRejected] | None = None
-        self._refusal_ends = 0.0
+        self._refusals: dict[Key | None, tuple[KeyRejected, float]] = {}
 
-    def current(self) -> K:
+    def current(self, part: Part[K] = whole) -> K:
         """The key to use now. Raises `not_configured`, `key_unavailable`, or the last refusal of a key known to be bad."""
         key = self._read()
-        self._raise_if_refused(key)
+        self._raise_if_refused(part(key))
         return key
 
     def prefetch(self) -> None:
@@ -65,25 +74,26 @@ class Keys[K: Key]:
         with suppress(Problem):
             self._read()
 
-    def newer_than(self, refused: K, refusal: KeyRejected) -> K:
+    def newer_than(self, refused: K, refusal: KeyRejected, part: Part[K] = whole) -> K:
         """The key that has replaced a refused one. Raises the refusal when there is none.
 
         One thread at a time looks, and the same key is looked up once in REREAD_INTERVAL.
         """
         with self._lock:
             key = self._read()
-            if key != refused:
+            if part(key) != part(refused):
                 return key
-            self._raise_if_refused(key)
+            self._raise_if_refused(part(key))
             key = self._read(anew=True)
-            if key == refused:
-                self._refusal, self._refusal_ends = (refused, refusal), monotonic() + REREAD_INTERVAL
+            if part(key) == part(refused):
+                self._refusals[part(refused)] = refusal, monotonic() + REREAD_INTERVAL
                 raise refusal
         return key
 
-    def _raise_if_refused(self, key: K) -> None:
-        if self._refusal and self._refusal[0] == key and monotonic() < self._refusal_ends:
-            raise self._refusal[1].with_traceback(None)
+    def _raise_if_refused(self, part: Key | None) -> None:
+        refusal, ends = self._refusals.get(part, (None, 0.0))
+        if refusal and monotonic() < ends:
+            raise refusal.with_traceback(None)
 
     def _read(self, *, anew: bool = False) -> K:
         if self._held and not anew and monotonic() < self._held_until:
@@ -102,6 +112,7 @@ class Keys[K: Key]:
         if code not in TRANSIENT:
             raise self._not_configured(str(code)) from None
         if self._held:
+            self._held_until = monotonic() + REREAD_INTERVAL  # an outage is not asked about by every request
             return self._held
         raise Problem(
             "key_unavailable", "The vendor's API key cannot be read right now. Try again.", retry_after=5

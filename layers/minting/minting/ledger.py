@@ -7,6 +7,7 @@ Items hold counts, hashes of callers and of tokens, session ids and times; never
 import random
 import re
 from collections.abc import Mapping, Sequence
+from itertools import count
 from time import sleep
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -19,6 +20,9 @@ from minting.upstream import Deadline
 
 CONFLICT_SECONDS = 0.02
 """Two transactions on one item at the same moment: DynamoDB lets one pass and asks the other to come again."""
+
+LONGEST_PAUSE = 0.5
+"""Seconds between two tries, at most."""
 
 CONFLICTS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
@@ -59,16 +63,19 @@ class Ledger:
 
     def change(self, changes: Sequence[Change], deadline: Deadline) -> None:
         """Makes all changes or none. Raises Refused, or `limits_unavailable` when the table does not answer in time."""
-        while True:
+        for attempt in count():
             try:
                 self._client.transact_write_items(TransactItems=[self._write(change) for change in changes])
             except self._client.exceptions.TransactionCanceledException as cancelled:
                 _raise_if_refused(cancelled.response["CancellationReasons"])
+                if deadline.left() <= 0:
+                    raise unavailable(cancelled) from None
             except (BotoCoreError, ClientError) as fault:
                 raise unavailable(fault) from None
             else:
                 return
-            sleep(min(random.uniform(0, CONFLICT_SECONDS), deadline.remaining()))  # noqa: S311 - spreads, hides nothing
+            pause = min(CONFLICT_SECONDS * 2**attempt, LONGEST_PAUSE)
+            sleep(min(random.uniform(0, pause), max(0, deadline.left())))  # noqa: S311 - spreads, hides nothing
 
     def read(self, key: str) -> Item:
         """An item as it is now, empty where there is none. Raises `limits_unavailable`."""

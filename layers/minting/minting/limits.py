@@ -66,7 +66,8 @@ class Limits:
     def take(self, windows: Sequence[Window], deadline: Deadline, also: Sequence[Change] = ()) -> None:
         """Counts one mint in all windows, together with the changes in `also`, or nothing at all.
 
-        Raises `quota_exceeded`, `vendor_stopped`, `vendor_unavailable` (a pause), `limits_unavailable`, or Refused for one of `also`.
+        Raises `quota_exceeded`, `vendor_stopped`, `vendor_unavailable` (a pause), `limits_unavailable`, or Refused
+        for one of `also`.
         """
         not_stopped = Change(STOP, "", "attribute_not_exists(#id) OR #until < :now", {"now": int(time())})
         changes = [*(window.take() for window in windows), not_stopped, *also]
@@ -81,6 +82,8 @@ class Limits:
 
     def give_back(self, windows: Sequence[Window], deadline: Deadline, also: Sequence[Change] = ()) -> None:
         """Undoes `take`, as far as the table lets us: what cannot be given back stays counted."""
+        if not (windows or also):
+            return
         with suppress(Refused, Problem):
             self._ledger.change([*(window.give_back() for window in windows), *also], deadline)
 

@@ -57,6 +57,9 @@ class Problem(Exception):  # noqa: N818 - the name of RFC 9457
     documents; anything else it says is dropped, for it may echo secrets. `fault` and `retryable` override the catalogue.
     """
 
+    ambiguous = False
+    """Whether the vendor may have done what was asked, because no usable answer came."""
+
     def __init__(  # noqa: PLR0913 - the members of the wire format
         self,
         code: str,
@@ -113,3 +116,5 @@ class KeyRejected(Problem):
 
 class Ambiguous(Problem):
     """No usable answer came, so the vendor may have done what was asked."""
+
+    ambiguous = True

@@ -1,10 +1,13 @@
 """The environment of a function, read once, here and nowhere else."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 import msgspec
+
+OWN = "{caller}"
+"""In a listed name, and in one that is asked for: an id of the caller's, so that each has a name that no other can choose."""
 
 
 class AllowList:
@@ -15,6 +18,14 @@ class AllowList:
 
     def __contains__(self, name: str) -> bool:
         return name in self._names or "*" in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def chosen(self, name: str, caller_id: str) -> str | None:
+        """The name as it is for this caller, or None where it is not listed."""
+        listed = name in self or name.replace(caller_id, OWN) in self
+        return name.replace(OWN, caller_id) if listed else None
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ import msgspec
 from minting.callers import Caller
 from minting.ledger import Change, Item, Ledger, Refused
 from minting.limits import Limits, Window, digest
-from minting.problems import Ambiguous, Problem
+from minting.problems import Problem
 from minting.upstream import Deadline
 
 REPEAT_SECONDS = 10
@@ -77,7 +77,14 @@ class Claim(NamedTuple):
 
     def forget(self) -> Change:
         """The next call with the key takes another session; the slot of this one stays counted."""
-        return Change(self.key, "SET #ends = :never", "", {"never": 0})
+        return Change(self.key, "SET #ends = :never", "#claim = :claim", {"never": 0, "claim": self.mark})
+
+
+class Held[T](NamedTuple):
+    """A session, and the claim that took it: this call's or an earlier one's."""
+
+    session: T
+    claim: Claim
 
 
 class Slots[T]:
@@ -89,14 +96,17 @@ class Slots[T]:
         self._rules = rules
         self._shape = shape
 
-    def claim(self, caller: Caller, repeat_key: str | None) -> Claim:
-        """The claim of one call. The same key of another caller is another key."""
+    def claim(self, caller: Caller, repeat_key: str | None, deadline: Deadline) -> Claim:
+        """The claim of one call. The same key of another caller is another key.
+
+        The vendor may give the slot as late as the deadline, and counts from there.
+        """
         owner = digest(caller)
         key = hashlib.sha256(f"{owner}{repeat_key or ''}".encode()).hexdigest()
-        mark = f"{int(time()) + self._rules.seconds}#{secrets.token_hex(8)}"
+        mark = f"{int(time() + deadline.remaining()) + 1 + self._rules.seconds}#{secrets.token_hex(8)}"
         return Claim(f"session#{key}", mark, KEYED_SECONDS if repeat_key else REPEAT_SECONDS, f"live#{owner}")
 
-    def session(self, claim: Claim, windows: Sequence[Window], take: Callable[[], T], deadline: Deadline) -> T:
+    def session(self, claim: Claim, windows: Sequence[Window], take: Callable[[], T], deadline: Deadline) -> Held[T]:
         """The session that the claim's key already has, or else a new one from `take`; counted in `windows` either way.
 
         Raises what `take` raises, the limits' problems, or `in_progress` when another call with the key is not done in time.
@@ -105,41 +115,41 @@ class Slots[T]:
             try:
                 pending_until = int(time() + deadline.remaining()) + 1
                 self._limits.take(windows, deadline, claim.changes(self._rules, pending_until))
-                break
+                return Held(self._open(claim, windows, take, deadline), claim)
             except Refused as refused:
                 if refused.index > 0:
                     self._make_room(claim, refused, deadline)
                     continue
-                found = self._wait(claim, refused.item, deadline)
-            if found:
+                item = self._wait(claim, refused.item, deadline)
+            if item:
                 self._limits.take(windows, deadline)
-                return msgspec.json.decode(found, type=self._shape)
-        return self._open(claim, windows, take, deadline)
+                session = msgspec.json.decode(item["found"], type=self._shape)
+                return Held(session, claim._replace(mark=item["claim"]))
 
-    def forget(self, claim: Claim, deadline: Deadline) -> None:
-        """Called when the vendor no longer knows the claim's session."""
+    def release(self, claim: Claim, deadline: Deadline) -> None:
+        """Called when the vendor no longer knows the claim's session: the slot is free, and the key is for a new one."""
         with suppress(Refused, Problem):
-            self._ledger.change([claim.forget()], deadline)
+            self._ledger.change(claim.release(), deadline)
 
     def _open(self, claim: Claim, windows: Sequence[Window], take: Callable[[], T], deadline: Deadline) -> T:
         try:
             session = take()
         except Exception as fault:
-            known = isinstance(fault, Problem) and not isinstance(fault, Ambiguous)
+            known = isinstance(fault, Problem) and not fault.ambiguous
             self._limits.give_back(windows, deadline, claim.release() if known else [claim.forget()])
             raise
         with suppress(Refused, Problem):  # this call has its session; only a repeated one would miss it
             self._ledger.change([claim.found(msgspec.json.encode(session))], deadline)
         return session
 
-    def _wait(self, claim: Claim, item: Item, deadline: Deadline) -> bytes | None:
-        """The session that another call with the key gets, or None when that call has failed."""
-        while item.get("ends", 0) >= time() and "found" not in item:
+    def _wait(self, claim: Claim, item: Item, deadline: Deadline) -> Item | None:
+        """The item of the session that another call with the key gets, or None when that call has failed."""
+        while item.get("ends", 0) >= int(time()) and "found" not in item:
             if deadline.remaining() < MARGIN_SECONDS:
                 raise Problem("in_progress", "Another call with this Idempotency-Key is not done yet.", retry_after=1)
             sleep(POLL_SECONDS)
             item = self._ledger.read(claim.key)
-        return item["found"] if item.get("ends", 0) >= time() else None
+        return item if item.get("ends", 0) >= int(time()) else None
 
     def _make_room(self, claim: Claim, refused: Refused, deadline: Deadline) -> None:
         """Drops the marks whose time is up. Raises `quota_exceeded` when there are none."""

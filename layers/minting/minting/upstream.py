@@ -41,9 +41,13 @@ class Deadline:
         self._at = monotonic() + seconds
         self.waited = 0.0
 
+    def left(self) -> float:
+        """Seconds left, negative when it has passed."""
+        return self._at - monotonic()
+
     def remaining(self) -> float:
         """Seconds left. Raises `vendor_timeout` when there are none."""
-        seconds = self._at - monotonic()
+        seconds = self.left()
         if seconds <= 0:
             raise timed_out()
         return seconds
@@ -125,7 +129,7 @@ class Upstream:
     """One vendor's HTTP API, over connections that stay open between requests.
 
     Nothing is asked twice, but for what never left (a refused connection) and the paths in `repeatable`: those are asked
-    again after a broken connection or a 502, 503 or 504, with backoff and the vendor's `Retry-After`.
+    again after a broken connection or a 502, 503 or 504, with backoff, and after a `Retry-After` of up to PATIENCE.
     """
 
     def __init__(self, base_url: str, *, repeatable: Collection[str] = (), dialect: Dialect = by_status) -> None:

@@ -11,9 +11,9 @@ from minting.bodies import LARGEST_BODY, Body, decode_request
 from minting.breaker import Breaker
 from minting.callers import Caller, caller_of
 from minting.credentials import Credential, Facts
-from minting.keys import Key, Keys
+from minting.keys import Key, Keys, Part, whole
 from minting.ledger import Ledger
-from minting.limits import Limits
+from minting.limits import Limits, Window
 from minting.owners import Owners, fingerprint, token
 from minting.problems import FieldError, KeyRejected, Problem
 from minting.settings import Settings, load
@@ -37,27 +37,45 @@ class Call[K: Key](NamedTuple):
     ledger: Ledger
 
 
+class Asked(NamedTuple):
+    """What a caller asks: with which body and Idempotency-Key, and by when it must be answered."""
+
+    body: Body
+    caller: Caller
+    repeat_key: str | None
+    deadline: Deadline
+
+
 type Action[A, K: Key, R] = Callable[[A, Call[K]], R]
+type Result = Credential | Mapping[str, Any] | None
+
+
+class Sessions[K: Key](NamedTuple):
+    """A vendor's live sessions, and what takes a new one with one of its slots."""
+
+    slots: Slots[Any]
+    take: Action[Any, K, Any]
 
 
 class Operation[K: Key](NamedTuple):
     """What answers a route. `permit` raises `not_allowed` for what this deployment does not let callers choose.
 
-    `ask` asks the vendor: with the body, or with the session where `take` gets one first. `owned` names the thing (`token#...`)
-    that must be the caller's own. `counted` says whether the limits count it. `largest` bounds the body, in bytes.
+    `ask` asks the vendor: with the body, or with a session where there are `sessions`. `owned` names the thing (`token#...`)
+    that must be the caller's own. `counted` says whether the limits count it. `largest` bounds the body, in bytes. `part` is what
+    it uses of a secret with several keys.
     """
 
     body: type[Body]
-    ask: Action[Any, K, Credential | Mapping[str, Any] | None]
+    ask: Action[Any, K, Result]
     outcome: str = "minted"
     status: int = 201
     facts: Facts = NO_FACTS
     permit: Callable[[Any], None] = lambda _: None
-    take: Action[Any, K, Any] | None = None
-    slots: Slots[Any] | None = None
+    sessions: Sessions[K] | None = None
     owned: Callable[[Any], str] | None = None
     counted: bool = True
     largest: int = LARGEST_BODY
+    part: Part[K] = whole
 
 
 class Vendor[S: Settings, K: Key]:
@@ -90,9 +108,11 @@ class Vendor[S: Settings, K: Key]:
     ) -> Callable[[Action[T, K, Credential]], Action[T, K, Credential]]:
         """Declares a function as what mints credentials for a session. `take` gets a new one, and with it a slot."""
         slots = Slots(self._ledger, self._limits, rules, session)
-        return lambda mint: self._declare((route,), mint, Operation(body, mint, facts=facts, take=take, slots=slots))
+        return lambda mint: self._declare(
+            (route,), mint, Operation(body, mint, facts=facts, sessions=Sessions(slots, take))
+        )
 
-    def serves[B: Body, R: Credential | Mapping[str, Any] | None](  # noqa: PLR0913 - what tells one operation from another
+    def serves[B: Body, R: Result](  # noqa: PLR0913 - what tells one operation from another
         self,
         route: str,
         *,
@@ -104,12 +124,13 @@ class Vendor[S: Settings, K: Key]:
         owned: Callable[[B], str] | None = None,
         counted: bool = False,
         largest: int = LARGEST_BODY,
+        part: Part[K] = whole,
     ) -> Callable[[Action[B, K, R]], Action[B, K, R]]:
         """Declares a function as what answers a route otherwise than by minting: with a credential, an object, or nothing."""
 
         def declare(ask: Action[B, K, R]) -> Action[B, K, R]:
             operation = Operation(
-                body, ask, outcome, status, facts, permit, owned=owned, counted=counted, largest=largest
+                body, ask, outcome, status, facts, permit, owned=owned, counted=counted, largest=largest, part=part
             )
             return self._declare((route,), ask, operation)
 
@@ -118,6 +139,10 @@ class Vendor[S: Settings, K: Key]:
     def _declare[F](self, routes: Sequence[str], function: F, operation: Operation[K]) -> F:
         self._operations |= dict.fromkeys(routes, operation)
         return function
+
+    def gauge(self, name: str, seconds: float) -> None:
+        """Writes a metric of the vendor's own, for an alarm to watch."""
+        self._audit.gauge(name, seconds)
 
     def handler(self, event: dict[str, Any], context: "LambdaContext") -> Response:
         """Answers one HTTP API event (payload 2.0). It never raises: whatever goes wrong is a problem and a record."""
@@ -144,7 +169,7 @@ class Vendor[S: Settings, K: Key]:
         if operation.owned:
             record.subject = operation.owned(body)
             self._owners.check(record.subject, record.caller)
-        result = self._counted(operation, body, record.caller, _repeat_key(event), deadline)
+        result = self._within_limits(operation, Asked(body, record.caller, _repeat_key(event), deadline))
         record.outcome = operation.outcome
         if isinstance(result, Credential):
             return self._handed_out(operation, result, record, deadline)
@@ -160,48 +185,62 @@ class Vendor[S: Settings, K: Key]:
             self._owners.remember(token(credential.secret), record.caller, credential.expires_at, deadline)
         return _response(operation.status, answer)
 
-    def _counted(
-        self, operation: Operation[K], body: Body, caller: Caller, repeat_key: str | None, deadline: Deadline
-    ) -> Credential | Mapping[str, Any] | None:
-        """Asks the vendor within the limits; what fails is given back."""
-        windows = self._limits.windows(caller) if operation.counted else []
-        claim = operation.slots.claim(caller, repeat_key) if operation.slots else None
-        subject: Any = body
-        if operation.slots and operation.take and claim:
-            take = operation.take
-            subject = operation.slots.session(
-                claim, windows, lambda: self._with_key(take, body, caller, deadline), deadline
-            )
-        elif windows:
-            self._limits.take(windows, deadline)
+    def _within_limits(self, operation: Operation[K], asked: Asked) -> Result:
+        if operation.sessions:
+            return self._with_session(operation, operation.sessions, asked)
+        windows = self._limits.windows(asked.caller) if operation.counted else []
+        if windows:
+            self._limits.take(windows, asked.deadline)
+        return self._or_given_back(windows, operation, asked.body, asked)
+
+    def _with_session(self, operation: Operation[K], sessions: Sessions[K], asked: Asked) -> Result:
+        """Asks for the credentials of a session, and once more for a new one's where the vendor no longer knows it."""
         try:
-            return self._with_key(operation.ask, subject, caller, deadline)
-        except Exception as fault:
-            self._limits.give_back(windows, deadline)
-            if operation.slots and claim and isinstance(fault, Problem) and fault.vendor_status == 404:
-                operation.slots.forget(
-                    claim, deadline
-                )  # the vendor has cleaned the session up: the next call takes a new one
+            return self._with_one_session(operation, sessions, asked)
+        except Problem as problem:
+            if problem.vendor_status != 404:
+                raise
+        return self._with_one_session(operation, sessions, asked)
+
+    def _with_one_session(self, operation: Operation[K], sessions: Sessions[K], asked: Asked) -> Result:
+        claim = sessions.slots.claim(asked.caller, asked.repeat_key, asked.deadline)
+        windows = self._limits.windows(asked.caller)
+        held = sessions.slots.session(
+            claim, windows, lambda: self._with_key(operation, sessions.take, asked.body, asked), asked.deadline
+        )
+        try:
+            return self._or_given_back(windows, operation, held.session, asked)
+        except Problem as problem:
+            if problem.vendor_status == 404:
+                sessions.slots.release(held.claim, asked.deadline)
             raise
 
-    def _with_key[A, R](self, ask: Action[A, K, R], subject: A, caller: Caller, deadline: Deadline) -> R:
-        """Asks with the right key, and lets the breaker know how the vendor did."""
+    def _or_given_back(self, windows: Sequence[Window], operation: Operation[K], subject: Any, asked: Asked) -> Result:
         try:
-            result = self._with_newer_key(ask, subject, caller, deadline)
-        except Problem as problem:
-            self._breaker.saw(problem, deadline)
+            result: Result = self._with_key(operation, operation.ask, subject, asked)
+        except Exception:
+            self._limits.give_back(windows, asked.deadline)
             raise
-        self._breaker.saw(None, deadline)
         return result
 
-    def _with_newer_key[A, R](self, ask: Action[A, K, R], subject: A, caller: Caller, deadline: Deadline) -> R:
-        """Asks with the key in use and, where the vendor refuses it, once more with the one that has replaced it."""
-        key = self._keys.current()
+    def _with_key(self, operation: Operation[K], ask: Action[Any, K, Any], subject: Any, asked: Asked) -> Any:
+        """Asks with the right key, and lets the breaker know how the vendor did."""
         try:
-            return ask(subject, Call(key, caller, deadline, self._ledger))
+            result = self._with_newer_key(operation, ask, subject, asked)
+        except Problem as problem:
+            self._breaker.saw(problem, asked.deadline)
+            raise
+        self._breaker.saw(None, asked.deadline)
+        return result
+
+    def _with_newer_key(self, operation: Operation[K], ask: Action[Any, K, Any], subject: Any, asked: Asked) -> Any:
+        """Asks with the key in use and, where the vendor refuses it, once more with the one that has replaced it."""
+        key = self._keys.current(operation.part)
+        try:
+            return ask(subject, Call(key, asked.caller, asked.deadline, self._ledger))
         except KeyRejected as refusal:
-            newer = self._keys.newer_than(key, refusal)
-        return ask(subject, Call(newer, caller, deadline, self._ledger))
+            newer = self._keys.newer_than(key, refusal, operation.part)
+        return ask(subject, Call(newer, asked.caller, asked.deadline, self._ledger))
 
 
 def _repeat_key(event: dict[str, Any]) -> str | None:

@@ -1,0 +1,160 @@
+"""The worst that a deployment can cost: the most mints that its limits allow, and what AWS asks for those and for a flood.
+
+Parameters are template.yaml's defaults, under what samconfig.toml says, under the command line. docs/cost.md explains the tables.
+Usage: python -m bench.worst_bill [Name=Value ...]
+"""
+
+import shlex
+import sys
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from local.template import Template, read
+
+# US dollars, list prices of us-east-1 beyond all free tiers. Each page has the other regions' prices, and today's.
+API_REQUEST = 1.00 / 1e6  # HTTP API: https://aws.amazon.com/api-gateway/pricing/
+FUNCTION_REQUEST = 0.20 / 1e6  # https://aws.amazon.com/lambda/pricing/
+GB_SECOND = {"arm64": 0.0000133334, "x86_64": 0.0000166667}  # the same page
+WRITE_UNIT = 0.625 / 1e6  # on-demand; two a kB in a transaction: https://aws.amazon.com/dynamodb/pricing/on-demand/
+SECRET, SECRET_READ = 0.40, 0.05 / 1e4  # a month; one call: https://aws.amazon.com/secrets-manager/pricing/
+LOG_GB, LOG_GB_MONTH, METRIC = 0.50, 0.03, 0.30  # taken in; kept; custom: https://aws.amazon.com/cloudwatch/pricing/
+
+DAYS = 31
+"""In a month."""
+ITEMS, SLOT_ITEMS = 4, 3
+"""In a mint's transactions, at most: hour, day, stop, and a token's owner or a session; with a slot a claim and two sets too."""
+MARK_BYTES = 30
+"""One slot in the set of all that are live, which is written as a whole."""
+READS = 2
+"""Of the secret by a mint, at most: by a new environment, and again when the vendor refuses the key."""
+METRICS = 30
+"""One vendor's, at most: each outcome of the catalogue, and two durations."""
+LOG_BYTES = 2500
+"""A request's record, metrics, START, END and REPORT, and API Gateway's line."""
+REFUSED_SECONDS = 0.1
+"""A refusal: one round trip to DynamoDB, in a function that is warm."""
+
+type Costs = dict[str, float]
+"""Dollars a month, by service."""
+
+
+class Vendor(NamedTuple):
+    """One vendor's function as deployed. slots: 0 where a mint takes none. memory: GB. timeout: seconds."""
+
+    name: str
+    caller_per_hour: int
+    per_day: int
+    slots: int
+    routes: int
+    memory: float
+    timeout: float
+    architecture: str
+
+
+def parameters(config: str, arguments: Iterable[str]) -> dict[str, str]:
+    """What samconfig.toml's text and the command line give. Raises ValueError for what is not Name=Value."""
+    deploy = tomllib.loads(config).get("default", {}).get("deploy", {}).get("parameters", {})
+    saved = deploy.get("parameter_overrides", "")
+    words = [*shlex.split(saved if isinstance(saved, str) else " ".join(saved)), *arguments]
+    if wrong := [word for word in words if "=" not in word]:
+        raise ValueError(f"not Name=Value: {', '.join(wrong)}")
+    return dict(word.split("=", 1) for word in words)
+
+
+def deployed(document: dict[str, Any], given: Mapping[str, str]) -> tuple[Template, list[Vendor]]:
+    """The template under these parameters, and the vendors in it. Raises ValueError for a parameter that it has not."""
+    if unknown := given.keys() - document["Parameters"].keys():
+        raise ValueError(f"the template has no parameter {', '.join(sorted(unknown))}")
+    template = Template(document, given)
+    return template, [_vendor(template, name) for name in template.resources("AWS::Serverless::Function")]
+
+
+def _vendor(template: Template, function: str) -> Vendor:
+    own, shared = template.properties(function), template.globals("Function")
+    variables: dict[str, str] = template.resolve(own["Environment"]["Variables"])
+    return Vendor(
+        name=Path(own["CodeUri"]).name,
+        caller_per_hour=int(variables["CALLER_PER_HOUR"]),
+        per_day=int(variables["VENDOR_PER_DAY"]),
+        slots=sum(int(value) for name, value in variables.items() if name.endswith("_SLOTS")),
+        routes=len(own["Events"]),
+        memory=int(template.resolve(shared["MemorySize"])) / 1024,
+        timeout=float(shared["Timeout"]),
+        architecture=template.resolve(shared["Architectures"])[0],
+    )
+
+
+def of_mints(vendor: Vendor, retention_days: float) -> Costs:
+    """All mints that the limits allow, each as slow as can be; and what the vendor's function costs when nobody calls."""
+    costs = _of_requests(vendor, vendor.per_day * DAYS, vendor.timeout, READS, retention_days)
+    return costs | {"Secrets": costs["Secrets"] + SECRET, "CloudWatch": costs["CloudWatch"] + METRICS * METRIC}
+
+
+def of_flood(vendor: Vendor, rate: float, retention_days: float) -> Costs:
+    """Signed-in callers send all that the throttle lets in, on every route, all month; all of it is refused."""
+    return _of_requests(vendor, rate * vendor.routes * DAYS * 86_400, REFUSED_SECONDS, 0, retention_days)
+
+
+def _of_requests(vendor: Vendor, requests: float, seconds: float, reads: int, retention_days: float) -> Costs:
+    items = ITEMS + (SLOT_ITEMS + vendor.slots * MARK_BYTES // 1024 if vendor.slots else 0)
+    gb_seconds = requests * seconds * vendor.memory
+    return {
+        "API Gateway": requests * API_REQUEST,
+        "Lambda": requests * FUNCTION_REQUEST + gb_seconds * GB_SECOND[vendor.architecture],
+        "DynamoDB": requests * items * 2 * WRITE_UNIT,
+        "Secrets": requests * reads * SECRET_READ,
+        "CloudWatch": requests * LOG_BYTES / 1e9 * (LOG_GB + LOG_GB_MONTH * retention_days / 30),
+    }
+
+
+def report(template: Template, vendors: list[Vendor]) -> str:
+    """The three tables."""
+    rate, kept = (float(template.resolve({"Ref": name})) for name in ("ThrottleRate", "LogRetentionDays"))
+    mints = _costs({vendor.name: of_mints(vendor, kept) for vendor in vendors})
+    flood = _costs({vendor.name: of_flood(vendor, rate, kept) for vendor in vendors})
+    return (
+        f"Mints, at most, in a month of {DAYS} days:\n{_limits(vendors)}\n\n"
+        f"AWS for those mints, $ a month, each of {vendors[0].timeout:g} s:\n{mints}\n\n"
+        f"AWS for a flood besides, $ a month, {rate:g} requests a second on every route, all refused:\n{flood}"
+    )
+
+
+def _limits(vendors: list[Vendor]) -> str:
+    head = ["", "caller's hour", "day", "month", "live slots"]
+    counts = [(vendor.caller_per_hour, vendor.per_day, vendor.per_day * DAYS, vendor.slots) for vendor in vendors]
+    named = zip(vendors, counts, strict=True)
+    return _table([head, *([vendor.name, *(f"{count:,}" if count else "-" for count in row)] for vendor, row in named)])
+
+
+def _costs(costs: dict[str, Costs]) -> str:
+    services = list(next(iter(costs.values())))
+    total = {service: sum(row[service] for row in costs.values()) for service in services}
+    rows = [[name, *(f"{cost:,.2f}" for cost in (*row.values(), sum(row.values())))] for name, row in costs.items()]
+    last = ["all", *(f"{cost:,.2f}" for cost in (*total.values(), sum(total.values())))]
+    return _table([["", *services, "all"], *rows, last])
+
+
+def _table(rows: list[list[str]]) -> str:
+    first, *others = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [[row[0].ljust(first), *map(str.rjust, row[1:], others)] for row in rows]
+    return "\n".join("  ".join(line) for line in lines)
+
+
+def main(arguments: list[str]) -> None:
+    document, config = read(Path("template.yaml")), Path("samconfig.toml")
+    try:
+        given = parameters(config.read_text() if config.exists() else "", arguments)
+        template, vendors = deployed(document, given)
+        if not vendors:
+            print("No vendor is chosen yet, so here are all.\n")
+            everyone = {name: "true" for name in document["Parameters"] if name.startswith("Deploy")}
+            template, vendors = deployed(document, given | everyone)
+    except ValueError as fault:
+        sys.exit(f"worst-bill: {fault}")
+    print(report(template, vendors))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,139 @@
+"""The worst bill: whose parameters it reads, that it multiplies rightly, and that its constants are what the functions do."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bench import worst_bill
+from bench.worst_bill import Vendor, deployed, of_flood, of_mints, parameters
+from local.template import read
+from minting import CATALOGUE
+from tests.trust.table import items
+
+if TYPE_CHECKING:
+    from local.bundle import Bundle
+    from tests.conftest import Function
+
+ROOT = Path(__file__).parents[1]
+SWITCHES = [name for name in read(ROOT / "template.yaml")["Parameters"] if name.startswith("Deploy")]
+VENDORS = {switch.removeprefix("Deploy").lower() for switch in SWITCHES}
+GUIDED = '[default.deploy.parameters]\nparameter_overrides = "ConvaiPerDay=\\"7\\" JwtIssuer=\\"https://a.b/?c=d\\""'
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    return read(ROOT / "template.yaml")
+
+
+def vendor(**changes: Any) -> Vendor:
+    plain = Vendor("v", 60, 1000, slots=0, routes=2, memory=0.5, timeout=28, architecture="arm64")
+    return plain._replace(**changes)
+
+
+# What it reads
+
+
+@pytest.mark.parametrize(
+    ("config", "arguments", "given"),
+    [
+        ("", [], {}),
+        ("", ["A=1", "B="], {"A": "1", "B": ""}),
+        (GUIDED, [], {"ConvaiPerDay": "7", "JwtIssuer": "https://a.b/?c=d"}),
+        (GUIDED, ["ConvaiPerDay=9"], {"ConvaiPerDay": "9", "JwtIssuer": "https://a.b/?c=d"}),
+        ('[default.deploy.parameters]\nparameter_overrides = ["A=1", "B=2"]', [], {"A": "1", "B": "2"}),
+        ("[default.deploy.parameters]\nconfirm_changeset = true", [], {}),
+        ((ROOT / "samconfig.toml").read_text(), [], {}),
+    ],
+)
+def test_the_command_line_goes_over_samconfig(config: str, arguments: list[str], given: dict[str, str]) -> None:
+    assert parameters(config, arguments) == given
+
+
+def test_the_limits_are_the_templates_under_what_is_given(document: dict[str, Any]) -> None:
+    _, vendors = deployed(document, {"DeployConvai": "true", "DeployOdyssey": "true", "ConvaiPerDay": "7"})
+    defaults = {name: int(told["Default"]) for name, told in document["Parameters"].items() if told["Type"] == "Number"}
+    odyssey, convai = vendors
+    assert (convai.name, convai.caller_per_hour, convai.per_day) == ("convai", defaults["ConvaiCallerPerHour"], 7)
+    assert (odyssey.per_day, odyssey.slots) == (defaults["OdysseyPerDay"], defaults["OdysseySlots"])
+    assert (convai.memory, convai.timeout, convai.slots) == (defaults["MemorySize"] / 1024, 28, 0)
+
+
+def test_every_vendor_can_be_reckoned(document: dict[str, Any]) -> None:
+    _, vendors = deployed(document, dict.fromkeys(SWITCHES, "true"))
+    assert {vendor.name for vendor in vendors} == VENDORS
+    assert all(min(of_mints(vendor, 90).values()) > 0 for vendor in vendors)
+
+
+@pytest.mark.parametrize("argument", ["DeployCnvai=true", "Deploy", "ConvaiPerDay=many"])
+def test_what_it_cannot_use_ends_it(monkeypatch: pytest.MonkeyPatch, argument: str) -> None:
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(SystemExit, match=r"worst-bill: .*(no parameter DeployCnvai|not Name=Value: Deploy|many)"):
+        worst_bill.main(["DeployConvai=true", argument])
+
+
+# What it reckons
+
+
+def test_a_mint_is_counted_at_list_prices() -> None:
+    costs = of_mints(vendor(), retention_days=30)
+    mints = 31_000
+    assert costs == pytest.approx(
+        {
+            "API Gateway": mints / 1e6,
+            "Lambda": mints * (0.20 / 1e6 + 28 * 0.5 * 0.0000133334),
+            "DynamoDB": mints * 4 * 2 * 0.625 / 1e6,
+            "Secrets": 0.40 + mints * 2 * 0.05 / 10_000,
+            "CloudWatch": 30 * 0.30 + mints * 2.5e-6 * (0.50 + 0.03),
+        }
+    )
+
+
+def test_a_flood_grows_with_the_throttle_and_the_routes_and_with_no_limit() -> None:
+    flood = of_flood(vendor(), 20, 90)
+    assert flood["API Gateway"] == pytest.approx(20 * 2 * 31 * 86_400 / 1e6)
+    assert flood == of_flood(vendor(per_day=1, caller_per_hour=1), 20, 90)
+    assert of_flood(vendor(routes=1), 40, 90) == pytest.approx(flood)
+
+
+@pytest.mark.parametrize(("slots", "written"), [(0, 4), (5, 7), (1000, 36)])
+def test_slots_make_transactions_larger(slots: int, written: int) -> None:
+    assert of_mints(vendor(slots=slots), 90)["DynamoDB"] == pytest.approx(31_000 * written * 2 * 0.625 / 1e6)
+
+
+@pytest.mark.parametrize(("arguments", "names"), [(["DeployConvai=true"], {"convai"}), ([], VENDORS)])
+def test_it_prints_a_row_for_each_vendor_that_is_deployed_or_for_all(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], names: set[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    worst_bill.main(arguments)
+    rows = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line]
+    assert {name: rows.count(name) for name in VENDORS if name in rows} == dict.fromkeys(names, 3)
+
+
+# What it holds to be so
+
+
+def test_a_mint_writes_as_many_items_as_reckoned(
+    function: Callable[..., "Function"], bundle: "Bundle", table: str
+) -> None:
+    function("convai").ask("convai-mint")
+    assert len(items(bundle, table)) + 1 == worst_bill.ITEMS  # and the stop, which is not there
+    function("odyssey").ask("odyssey-mint")
+    written = [key for key in items(bundle, table) if key.startswith("odyssey#")]
+    assert len(written) + 2 == worst_bill.ITEMS + worst_bill.SLOT_ITEMS  # and the session, which is written twice
+
+
+def test_a_vendor_has_no_more_metrics_than_reckoned() -> None:
+    successes = {"minted", "extended", "revoked", "done"}
+    assert len(CATALOGUE) + len(successes) + len({"duration", "vendor_duration"}) <= worst_bill.METRICS
+
+
+def test_a_request_writes_no_more_than_reckoned(
+    function: Callable[..., "Function"], capsys: pytest.CaptureFixture[str]
+) -> None:
+    function("odyssey").ask("odyssey-mint", sub="s" * 255)
+    lines = capsys.readouterr().out.splitlines()
+    platform, gateway, overhead = 450, 500, 26 * (len(lines) + 4)
+    assert sum(map(len, lines)) + platform + gateway + overhead <= worst_bill.LOG_BYTES
