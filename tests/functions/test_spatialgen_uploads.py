@@ -1,7 +1,7 @@
 """SpatialGen: uploads through the broker, from the rules of a start to the video; only their caller goes on with them."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from local.twins.spatialgen_uploads import EXTENSIONS, LANGUAGES, LAYOUTS, PERSPECTIVES, start_faults
 from local.twins.twin import Fault
+from minting.bodies import decode_request
+from minting.problems import Problem
 from tests.conftest import Answer
 from tests.functions.contract import (
     BUSY,
@@ -269,7 +271,7 @@ def test_what_breaks_a_rule_is_refused_by_field_and_the_vendor_not_asked(
 def test_every_role_has_its_endings(warm: Fresh) -> None:
     spatialgen = warm("spatialgen")
     for role, name in MISFITS.values():
-        tag = {"languageTag": "en"} if role in {"audio", "subtitle"} else {}
+        tag: dict[str, Any] = {"languageTag": "en"} if role in {"audio", "subtitle"} else {}
         others = {"video": [], "video_left": [RIGHT], "video_right": [LEFT]}.get(role, [video()])
         layout = "Separate" if role in {"video_left", "video_right"} else "SBS"
         assert_refused(
@@ -336,32 +338,524 @@ drawn = st.fixed_dictionaries(
 )
 
 
-def test_the_rules_are_those_of_the_vendor(function: Fresh) -> None:
-    """The twin has them from the same sheet, in code of its own."""
-    shape = function("spatialgen").module.StartRequest
-    decode = function("spatialgen").module.vendor._operations["POST /v1/spatialgen/uploads"].body
-    assert shape is decode or shape.__name__ == decode.__name__
-
-
-def test_an_upload_starts_where_the_vendor_would_start_it(warm: Fresh) -> None:
-    from minting.bodies import decode_request
-    from minting.problems import Problem
-
+def test_an_upload_starts_just_where_the_vendor_would_start_it(warm: Fresh) -> None:
+    """The twin has the rules from the same sheet, in code of its own."""
     shape = warm("spatialgen").module.StartRequest
+    post = {"requestContext": {"http": {"method": "POST"}}, "headers": {"content-type": "application/json"}}
 
     @given(drawn)
     @settings(max_examples=400, deadline=None)
     def agree(body: dict[str, Any]) -> None:
-        event = {
-            "requestContext": {"http": {"method": "POST"}},
-            "headers": {"content-type": "application/json"},
-            "body": json.dumps(body),
-        }
+        told: list[Any] = []
         try:
-            decode_request(event, shape)
+            decode_request(post | {"body": json.dumps(body)}, shape)
         except Problem as problem:
-            assert start_faults(body), (body, problem.errors)
-        else:
-            assert start_faults(body) == []
+            told = list(problem.errors)
+        assert bool(told) == bool(start_faults(body)), (body, told)
 
     agree()
+
+
+def test_any_json_at_all_is_told_its_faults(warm: Fresh) -> None:
+    shape = warm("spatialgen").module.StartRequest
+    inner = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), st.lists, max_leaves=5)
+    fields = st.sampled_from(["videoName", "layout", "files", "perspective", "fileName", "fileRole", "languageTag"])
+    values = st.recursive(inner, lambda deeper: st.lists(deeper) | st.dictionaries(fields, deeper), max_leaves=9)
+
+    @given(values)
+    @settings(deadline=None)
+    def tell(sent: Any) -> None:
+        assert all(fault.field and fault.message for fault in shape.faults(sent))
+
+    tell()
+
+
+# What the vendor is asked
+
+
+def test_the_vendor_gets_the_fields_that_were_sent_and_its_upload_key(warm: Fresh) -> None:
+    spatialgen = warm("spatialgen")
+    body = upload(video(), video("a.srt", 3, "subtitle", languageTag="ZH"), folderName="Home", description="d")
+    assert spatialgen.ask("spatialgen-start", body | {"perspective": None}).status == 201
+    [call] = spatialgen.twin.calls
+    assert (call.method, call.path, call.query) == ("POST", UPLOADS, "")
+    assert call.headers["x-spatialgen-appkey"] == "spatialgen-local-upload"
+    body["files"][1]["languageTag"] = "zh"
+    assert json.loads(call.body) == body
+
+
+def test_steps_go_to_the_uploads_own_paths(function: Fresh) -> None:
+    begun = started(function("spatialgen"))
+    file = f"{UPLOADS}/{begun.session}/files/{begun.files[0]['uploadId']}"
+    begun.step("part-urls", {"startPartNumber": 1, "count": 1})
+    begun.complete({"partNumber": 1, "etag": '"e"'})
+    begun.complete()
+    begun.cancel()
+    calls = [(call.method, call.path, json.loads(call.body)) for call in begun.function.twin.calls[1:]]
+    assert calls == [
+        ("POST", f"{file}/part-urls", {"startPartNumber": 1, "count": 1}),
+        ("POST", f"{file}/complete", {"parts": [{"partNumber": 1, "etag": '"e"'}]}),
+        ("POST", f"{file}/complete", {}),
+        ("POST", f"{UPLOADS}/{begun.session}/cancel", {}),
+    ]
+
+
+# What is answered
+
+LOUD = {"apiKey": "{key}", "debug": {"key": "{key}"}, "internalUrl": "https://inside.example/{key}"}
+STARTED = {"uploadSessionId": "s-1", "files": [{"uploadId": "f-1"}]}
+PART: dict[str, Any] = {
+    "partNumber": 1,
+    "sizeBytes": 4,
+    "byteStart": 8,
+    "url": "https://storage.example/p?s=1",
+    "expiresAt": "2999-01-01T00:00:00Z",
+}
+SIGNED: dict[str, Any] = {"uploadId": "f-1", "parts": [PART]}
+COMPLETED = {"uploadId": "f-1", "status": "completed", "libraryId": 7}
+
+
+@pytest.fixture
+def begun(function: Fresh) -> Upload:
+    """An upload of one file, `s-1` and `f-1` by name."""
+    spatialgen = function("spatialgen")
+    spatialgen.twin.fault(Fault(path=UPLOADS, times=1, body=STARTED))
+    return started(spatialgen)
+
+
+def answered(begun: Upload, step: str, body: Any, **fault: Any) -> Answer:
+    """What a step says when the vendor answers so."""
+    begun.function.twin.fault(Fault(path=f"{UPLOADS}/", body=body, **fault))
+    return begun.sign() if step == "part-urls" else begun.complete()
+
+
+def test_a_start_answers_what_is_known_and_nothing_more(function: Fresh) -> None:
+    spatialgen = function("spatialgen")
+    files = [{"uploadId": "f-1", "fileRole": "video", "totalParts": 2, **LOUD}]
+    spatialgen.twin.fault(Fault(path=UPLOADS, body={"uploadSessionId": "s-1", "files": files, **LOUD}))
+    answer = spatialgen.ask("spatialgen-start", upload())
+    nothing = dict.fromkeys(FILE_FIELDS)
+    assert answer.headers == {"content-type": "application/json", "cache-control": "no-store"}
+    assert answer.body == {
+        "uploadSessionId": "s-1",
+        "files": [nothing | {"uploadId": "f-1", "fileRole": "video", "totalParts": 2}],
+    }
+
+
+def test_part_urls_answer_what_is_known_and_a_mint(begun: Upload) -> None:
+    answer = answered(begun, "part-urls", SIGNED | LOUD | {"parts": [PART | LOUD | {"byteEnd": 12}]})
+    assert answer.status == 200
+    fields = minted(answer._replace(status=201))
+    assert fields.fields == dict.fromkeys(FILE_FIELDS) | {"uploadId": "f-1", "parts": [PART | {"byteEnd": 11}]}
+    assert (fields.vendor, fields.facts, fields.expires_at) == ("spatialgen", set(), "2999-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("2999-01-01T02:00:00+02:00", "2999-01-01T00:00:00Z"),
+        ("2999-01-01T00:00:00.999", "2999-01-01T00:00:00Z"),
+        (None, None),
+        ("soon", None),
+        (32503680000, None),
+        ({}, None),
+        ("9999-12-31T23:59:59-14:00", None),
+    ],
+)
+def test_a_urls_end_is_told_in_utc_or_not_at_all(begun: Upload, theirs: Any, ours: str | None) -> None:
+    body = answered(begun, "part-urls", SIGNED | {"parts": [PART | {"expiresAt": theirs}]}).body
+    assert (body["parts"][0]["expiresAt"], body["mint"]["expires_at"]) == (ours, ours)
+
+
+def test_several_urls_end_with_the_first_that_does(begun: Upload) -> None:
+    ends = ["2998-01-01T00:00:00Z", "2997-01-01T00:00:00Z", None]
+    parts = [PART | {"partNumber": number, "expiresAt": end} for number, end in enumerate(ends, 1)]
+    assert answered(begun, "part-urls", SIGNED | {"parts": parts}).body["mint"]["expires_at"] == ends[1]
+
+
+def test_the_record_of_part_urls_names_the_file_and_the_first_url(
+    begun: Upload, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    answered(begun, "part-urls", SIGNED)
+    record = json.loads(capsys.readouterr().out.splitlines()[0])
+    assert (record["outcome"], record["subject"]) == ("signed", "upload#s-1#f-1")
+    assert (record["caller"]["sub"], len(record["token_sha256"])) == ("alice", 64)
+    assert PART["url"] not in json.dumps(record)
+
+
+def test_a_completion_answers_what_is_known(begun: Upload) -> None:
+    body = answered(begun, "complete", COMPLETED | LOUD).body
+    assert body == dict.fromkeys(FILE_FIELDS) | COMPLETED
+
+
+MAD: dict[str, list[Any]] = {
+    "part-urls": [
+        *(
+            {},
+            [],
+            "null",
+            {"uploadId": "f-1"},
+            SIGNED | {"parts": []},
+            SIGNED | {"parts": {}},
+            SIGNED | {"uploadId": 5},
+        ),
+        *(SIGNED | {"parts": [PART | {"url": url}]} for url in ("", "javascript:alert(1)", "https://a b", None, 5)),
+        *(SIGNED | {"parts": [PART | {name: "1"}]} for name in ("partNumber", "sizeBytes", "byteStart")),
+    ],
+    "complete": [{}, [], "", COMPLETED | {"libraryId": "7"}, COMPLETED | {"status": {}}],
+}
+
+
+@pytest.mark.parametrize("step", MAD)
+def test_an_answer_that_is_none_is_malformed(begun: Upload, step: str) -> None:
+    for body in MAD[step]:
+        begun.function.twin.reset()
+        assert said(answered(begun, step, body)) == MALFORMED.of(200), body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({}, [], "", {"uploadSessionId": "s-1"}, STARTED | {"files": []}, STARTED | {"files": {}}),
+        *(STARTED | {"uploadSessionId": name} for name in ("", 5, None, "a/b", "..", "a#b", "x" * 129)),
+        *(STARTED | {"files": [{"uploadId": name}]} for name in ("", 5, None, "a/b", "..", "a#b")),
+        STARTED | {"files": [{}]},
+    ],
+)
+def test_a_start_without_names_to_go_on_with_is_malformed(warm: Fresh, body: Any) -> None:
+    spatialgen = warm("spatialgen")
+    spatialgen.twin.fault(Fault(path=UPLOADS, body=body))
+    assert said(spatialgen.ask("spatialgen-start", upload())) == MALFORMED.of(200)
+
+
+def test_the_upload_key_is_in_no_answer(function: Fresh) -> None:
+    spatialgen = function("spatialgen")
+    answers = []
+    for status in (200, 400, 401, 403, 404, 409, 500):
+        spatialgen.twin.reset()
+        spatialgen.module.vendor._keys._refusals.clear()
+        begun = started(spatialgen)
+        spatialgen.twin.fault(Fault(status=status, body=LOUD | {"message": "{key}", "uploadId": "f"}))
+        answers += [begun.sign(), begun.complete(), begun.cancel(), spatialgen.ask("spatialgen-start", upload())]
+    assert answers
+    assert not any("spatialgen-local" in json.dumps(answer.raw) for answer in answers)
+
+
+# Whose an upload is
+
+
+def everything(begun: Upload, sub: str) -> list[Answer]:
+    return [begun.sign(sub=sub), begun.complete(sub=sub), begun.cancel(sub)]
+
+
+def words(answer: Answer) -> dict[str, Any]:
+    return {name: value for name, value in answer.body.items() if name != "instance"}
+
+
+def test_another_caller_is_told_what_is_told_of_an_upload_that_never_was(function: Fresh) -> None:
+    begun = started(function("spatialgen"))
+    never = begun._replace(session="5e8f9f2e-0000-4000-8000-000000000000")
+    foreign, absent = everything(begun, "mallory"), everything(never, "alice")
+    assert {said(answer) for answer in foreign + absent} == {NOT_FOUND}
+    assert [words(answer) for answer in foreign] == [words(answer) for answer in absent]
+    assert [call.path for call in begun.function.twin.calls] == [UPLOADS]
+
+
+def test_a_caller_of_another_issuer_is_another(function: Fresh, bundle: "Bundle") -> None:
+    begun = started(function("spatialgen"))
+    event = bundle.event("spatialgen-cancel") | {"pathParameters": {"sessionId": begun.session}}
+    event["requestContext"]["authorizer"]["jwt"]["claims"]["iss"] = "https://other.example.com"
+    assert said(begun.function.send(event)) == NOT_FOUND
+
+
+def test_a_file_of_anothers_upload_is_not_found_under_ones_own(function: Fresh) -> None:
+    spatialgen = function("spatialgen")
+    mine, theirs = started(spatialgen), started(spatialgen, sub="bob")
+    mixed = mine._replace(files=theirs.files)
+    assert [said(answer) for answer in (mixed.sign(), mixed.complete())] == [NOT_FOUND, NOT_FOUND]
+    assert len(spatialgen.twin.calls) == 2
+
+
+def test_an_upload_goes_on_in_another_environment_of_the_function(function: Fresh) -> None:
+    begun = started(function("spatialgen"))
+    elsewhere = begun._replace(function=function("spatialgen"))
+    assert [answer.status for answer in everything(elsewhere, "alice")] == [200, 400, 204]
+
+
+def test_owners_are_kept_for_the_five_days_and_a_little_more(function: Fresh, bundle: "Bundle", table: str) -> None:
+    begun = started(function("spatialgen"), video(), AIME)
+    aws: dict[str, Any] = bundle.aws
+    items = boto3.client("dynamodb", **aws).scan(TableName=table)["Items"]
+    owners = {item["id"]["S"]: int(item["expires"]["N"]) for item in items if "owner" in item}
+    upload_id = f"spatialgen#upload#{begun.session}"
+    assert owners.keys() == {upload_id, *(f"{upload_id}#{file['uploadId']}" for file in begun.files)}
+    for expires in owners.values():
+        kept = datetime.fromtimestamp(expires, UTC) - datetime.now(UTC)
+        assert timedelta(days=5) < kept < timedelta(days=8)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "..", "a#b", "é", "a" * 129, "a?b=c"])
+def test_a_name_that_is_none_is_refused(warm: Fresh, name: str) -> None:
+    begun = Upload(warm("spatialgen"), name, [{"uploadId": name}])
+    answers = [begun.sign(), begun.complete(), begun.cancel()]
+    assert [said(answer) for answer in answers] == [INVALID] * 3
+    assert [faults(answer) for answer in answers] == [["sessionId", "uploadId"]] * 2 + [["sessionId"]]
+    assert begun.function.twin.calls == []
+
+
+def test_a_body_does_not_rename_what_the_path_names(function: Fresh) -> None:
+    begun, other = started(function("spatialgen")), started(function("spatialgen"), sub="bob")
+    body = {"partNumbers": [1], "sessionId": other.session, "uploadId": other.files[0]["uploadId"]}
+    assert begun.step("part-urls", body).body["uploadId"] == begun.files[0]["uploadId"]
+
+
+# Parts
+
+NUMBERS: dict[str, tuple[Any, list[str]]] = {
+    "nothing": ({}, ["partNumbers"]),
+    "null": ({"partNumbers": None}, ["partNumbers"]),
+    "none": ({"partNumbers": []}, ["partNumbers"]),
+    "both ways": ({"partNumbers": [1], "startPartNumber": 1, "count": 1}, ["partNumbers"]),
+    "a way and a half": ({"partNumbers": [1], "count": 1}, ["partNumbers"]),
+    "a start": ({"startPartNumber": 1}, ["partNumbers"]),
+    "a count": ({"count": 1}, ["partNumbers"]),
+    "part 0": ({"partNumbers": [0]}, ["partNumbers[0]"]),
+    "part 10001": ({"partNumbers": [1, 10_001]}, ["partNumbers[1]"]),
+    "a text": ({"partNumbers": ["1"]}, ["partNumbers[0]"]),
+    "too many": ({"partNumbers": list(range(1, 1002))}, ["partNumbers"]),
+    "too large a count": ({"startPartNumber": 1, "count": 1001}, ["count"]),
+    "no count": ({"startPartNumber": 1, "count": 0}, ["count"]),
+    "a start at 0": ({"startPartNumber": 0, "count": 1}, ["startPartNumber"]),
+    "an unknown field": ({"partNumbers": [1], "url": "a"}, ["url"]),
+}
+ETAG = '"9e107d9d372bb6826bd81d3542a419d6"'
+PARTS: dict[str, tuple[Any, list[str]]] = {
+    "none": ({"parts": []}, ["parts"]),
+    "an object": ({"parts": {}}, ["parts"]),
+    "a number": ({"parts": 5}, ["parts"]),
+    "a list of numbers": ({"parts": [1]}, ["parts", "parts[0]"]),
+    "a gap": ({"parts": [{"partNumber": 1, "etag": ETAG}, {"partNumber": 3, "etag": ETAG}]}, ["parts"]),
+    "not the first": ({"parts": [{"partNumber": 2, "etag": ETAG}]}, ["parts"]),
+    "one twice": ({"parts": [{"partNumber": 1, "etag": ETAG}, {"partNumber": 1, "etag": ETAG}]}, ["parts"]),
+    "no ETag": ({"parts": [{"partNumber": 1}]}, ["parts[0].etag"]),
+    "an ETag with a line break": ({"parts": [{"partNumber": 1, "etag": "a\nb"}]}, ["parts[0].etag"]),
+    "an unknown field": ({"parts": [{"partNumber": 1, "etag": ETAG, "size": 5}]}, ["parts[0].size"]),
+}
+
+
+@pytest.mark.parametrize(
+    ("step", "body", "fields"),
+    [("part-urls", *case) for case in NUMBERS.values()] + [("complete", *case) for case in PARTS.values()],
+    ids=[f"part-urls {name}" for name in NUMBERS] + [f"complete {name}" for name in PARTS],
+)
+def test_parts_that_cannot_be_are_refused(warm: Fresh, step: str, body: Any, fields: list[str]) -> None:
+    begun = Upload(warm("spatialgen"), "s-1", [{"uploadId": "f-1"}])
+    answer = begun.step(step, body)
+    assert said(answer) == INVALID
+    assert faults(answer) == fields
+    assert begun.function.twin.calls == []
+
+
+def test_ten_thousand_parts_can_be_completed_and_a_thousand_signed(begun: Upload) -> None:
+    parts = [{"partNumber": number, "etag": ETAG} for number in range(1, 10_001)]
+    answer = answered(begun, "complete", COMPLETED)
+    assert begun.complete(*parts).status == answer.status == 200
+    begun.function.twin.reset()
+    url = "https://storage.example/" + "x" * 3500
+    many = [PART | {"partNumber": number, "url": url} for number in range(1, 1001)]
+    begun.function.twin.fault(Fault(path=UPLOADS, body=SIGNED | {"parts": many}))
+    signed = begun.step("part-urls", {"startPartNumber": 1, "count": 1000})
+    assert (signed.status, len(signed.body["parts"])) == (200, 1000)
+    assert len(signed.raw["body"]) < 6_000_000
+
+
+def test_a_larger_body_is_too_large_and_a_large_wrong_one_has_a_small_answer(begun: Upload) -> None:
+    assert said(begun.step("complete", " " * (1024 * 1024 + 1))) == TOO_LARGE
+    for bomb in ('{"parts":[' + "0," * 500_000 + "0]}", json.dumps({str(name): 0 for name in range(60_000)})):
+        answer = begun.step("complete", bomb)
+        assert said(answer) == INVALID
+        assert len(answer.raw["body"]) < 256 * 1024
+
+
+# Folders
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"), [("", NOT_ALLOWED), ("home", NOT_ALLOWED), ("a,Home", None), ("*", None)]
+)
+def test_an_upload_names_a_folder_that_is_listed(function: Fresh, listed: str, expected: Said | None) -> None:
+    spatialgen = function("spatialgen", SPATIALGEN_UPLOAD_FOLDERS=listed, SPATIALGEN_FOLDERS="*")
+    answer = spatialgen.ask("spatialgen-start", upload(folderName="Home"))
+    assert (said(answer) if expected else answer.status) == (expected or 201)
+    assert len(spatialgen.twin.calls) == (0 if expected else 1)
+
+
+def test_an_upload_that_names_no_folder_needs_none(function: Fresh) -> None:
+    assert started(function("spatialgen", SPATIALGEN_UPLOAD_FOLDERS="", SPATIALGEN_FOLDERS=""))
+
+
+# The life of an upload
+
+
+def test_completing_again_says_the_same(function: Fresh, http: requests.Session) -> None:
+    begun = started(function("spatialgen"))
+    put(http, begun.sign().body["parts"], b"0123456789")
+    assert [begun.complete().body["libraryId"] for _ in range(3)] == [4824] * 3
+    assert said(begun.sign()) == NOT_FOUND.of(409)
+
+
+def test_completing_what_storage_does_not_have_is_invalid(function: Fresh) -> None:
+    begun = started(function("spatialgen"))
+    assert said(begun.complete()) == INVALID.of(400)
+    assert said(begun.complete({"partNumber": 1, "etag": ETAG})) == INVALID.of(400)
+
+
+def test_signing_a_part_that_there_is_not_is_invalid(function: Fresh) -> None:
+    spatialgen = function("spatialgen")
+    twin_of(spatialgen).part_bytes = 4
+    assert said(started(spatialgen, video(size=9)).sign(4)) == INVALID.of(400)
+
+
+def test_cancelling_ends_the_upload_for_good(function: Fresh) -> None:
+    begun = started(function("spatialgen"), video(), AIME)
+    cancelled = begun.cancel()
+    assert (cancelled.status, cancelled.headers, cancelled.raw["body"]) == (204, {"cache-control": "no-store"}, "")
+    ends = [begun.sign(), begun.sign(place=1), begun.complete(), begun.complete(place=1)]
+    assert [said(answer) for answer in ends] == [NOT_FOUND.of(409)] * 4
+    assert begun.cancel().status == 204
+
+
+def test_an_upload_is_over_after_five_days(function: Fresh) -> None:
+    begun = started(function("spatialgen"))
+    begun.function.twin.skew = 5 * 24 * 3600.0
+    assert said(begun.sign()) == NOT_FOUND.of(409)
+
+
+def test_a_url_can_be_had_anew_when_it_has_ended(function: Fresh, http: requests.Session) -> None:
+    begun = started(function("spatialgen"))
+    first = begun.sign().body["parts"][0]
+    assert moment(first["expiresAt"]) > datetime.now(UTC)
+    begun.function.twin.skew = 3601.0
+    assert http.put(first["url"], data=b"0123456789").status_code == 403
+    assert put(http, begun.sign().body["parts"], b"0123456789")
+
+
+# Limits
+
+
+def test_starting_counts_and_going_on_does_not(function: Fresh, http: requests.Session) -> None:
+    begun = started(function("spatialgen", CALLER_PER_HOUR="1"))
+    for _ in range(3):
+        put(http, begun.sign().body["parts"], b"0123456789")
+    assert begun.complete().status == 200
+    answer = begun.function.ask("spatialgen-start", upload())
+    assert (answer.status, answer.body["code"], answer.body["limit"]) == (429, "quota_exceeded", "caller_per_hour")
+
+
+def test_a_start_that_fails_is_given_back(function: Fresh) -> None:
+    spatialgen = function("spatialgen", CALLER_PER_HOUR="1")
+    for status in (400, 401, 500):
+        spatialgen.twin.fault(Fault(path=UPLOADS, status=status, times=1))
+        assert spatialgen.ask("spatialgen-start", upload()).status >= 400
+        spatialgen.module.vendor._keys._refusals.clear()
+    assert started(spatialgen)
+
+
+# The vendor in trouble
+
+STATUSES = {
+    400: (INVALID, INVALID),
+    401: (KEY_REJECTED, KEY_REJECTED),
+    403: (KEY_REJECTED, KEY_REJECTED),
+    404: (ERROR, NOT_FOUND),
+    409: (ERROR, NOT_FOUND),
+    410: (ERROR, NOT_FOUND),
+    418: (ERROR, ERROR),
+    422: (INVALID, INVALID),
+    429: (BUSY, BUSY),
+    500: (PASSING_ERROR, PASSING_ERROR),
+    503: (UNAVAILABLE, UNAVAILABLE),
+}
+
+
+@pytest.mark.parametrize("shape", ["json", "text", "empty"])
+def test_every_error_goes_by_its_status_whatever_its_shape(
+    function: Fresh, shape: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("urllib3.util.retry.Retry._sleep_backoff", lambda _: None)
+    spatialgen = function("spatialgen", CALLER_PER_HOUR="100")
+    begun = started(spatialgen)
+    bodies: dict[str, Any] = {"json": {"message": "{key}"}, "text": "{key}", "empty": ""}
+    for status, (of_a_start, of_a_step) in STATUSES.items():
+        spatialgen.module.vendor._keys._refusals.clear()
+        spatialgen.twin.reset()
+        spatialgen.twin.fault(Fault(path=UPLOADS, status=status, body=bodies[shape]))
+        assert said(spatialgen.ask("spatialgen-start", upload())) == of_a_start.of(status)
+        spatialgen.module.vendor._keys._refusals.clear()
+        for ask in (begun.sign, begun.complete, begun.cancel):
+            assert said(ask()) == of_a_step.of(status), status
+
+
+def test_a_start_is_not_asked_twice_and_the_rest_is(function: Fresh) -> None:
+    spatialgen = function("spatialgen")
+    begun = started(spatialgen)
+    for fault in (Fault(status=503, times=1), Fault(mode="drop", times=1)):
+        spatialgen.twin.fault(fault)
+        assert said(spatialgen.ask("spatialgen-start", upload())).code == "vendor_unavailable"
+    assert [call.path for call in spatialgen.twin.calls] == [UPLOADS] * 3
+    for ask, status in ((begun.sign, 200), (begun.complete, 400), (begun.cancel, 204)):
+        for fault in (Fault(status=503, times=1), Fault(mode="drop", times=1)):
+            spatialgen.twin.fault(fault)
+            assert ask().status == status
+
+
+# Keys
+
+READONLY = {"key": "spatialgen-local-readonly", "expires_at": "2999-01-01T00:00:00Z"}
+
+
+def test_a_rotated_upload_key_costs_no_upload(function: Fresh, http: requests.Session) -> None:
+    spatialgen = function("spatialgen")
+    begun = started(spatialgen)
+    for ask in (lambda: started(spatialgen), begun.sign, begun.cancel):
+        old = spatialgen.module.vendor._keys.current().upload.key
+        spatialgen.put_key({"upload": {"key": twin_of(spatialgen).rotate(old)}})
+        answer = ask()
+        assert isinstance(answer, Upload) or answer.status in {200, 204}
+
+
+@pytest.mark.parametrize("secret", [{}, {"readonly": READONLY}, {"upload": None, "readonly": READONLY}])
+def test_without_an_upload_key_nothing_is_uploaded(function: Fresh, secret: dict[str, Any]) -> None:
+    spatialgen = function("spatialgen", secret)
+    assert said(spatialgen.ask("spatialgen-start", upload())) == NOT_CONFIGURED
+    assert spatialgen.twin.calls == []
+
+
+def test_an_upload_key_set_while_the_function_is_warm_is_used_at_once(function: Fresh) -> None:
+    spatialgen = function("spatialgen", {"readonly": READONLY})
+    spatialgen.put_key({"readonly": READONLY, "upload": {"key": " spatialgen-local-upload\n"}})
+    assert started(spatialgen)
+
+
+OTHERS = ["spatialgen-lease", "spatialgen-videos", "spatialgen-streams", "spatialgen-widevine"]
+
+
+@pytest.mark.parametrize("upload_key", [None, {"key": "a-revoked-key"}, {"key": "spatialgen-local-readonly"}])
+def test_an_upload_key_that_is_no_good_stops_nothing_but_uploads(
+    function: Fresh, upload_key: dict[str, str] | None
+) -> None:
+    spatialgen = function("spatialgen", {"readonly": READONLY, "upload": upload_key})
+    codes = {spatialgen.ask("spatialgen-start", upload()).body["code"] for _ in range(3)}
+    assert codes == {"vendor_key_rejected" if upload_key else "not_configured"}
+    assert len(spatialgen.twin.calls) == (1 if upload_key else 0)
+    assert {spatialgen.ask(event).status for event in OTHERS} == {200, 201}
+
+
+@pytest.mark.parametrize(
+    "readonly", [None, READONLY | {"key": "a-revoked-key"}, READONLY | {"expires_at": "2020-01-01T00:00:00Z"}]
+)
+def test_a_readonly_key_that_is_no_good_stops_no_upload(function: Fresh, readonly: dict[str, str] | None) -> None:
+    spatialgen = function("spatialgen", {"readonly": readonly, "upload": {"key": "spatialgen-local-upload"}})
+    assert {spatialgen.ask(event).status for event in OTHERS[1:]} <= {502, 503}
+    assert started(spatialgen).sign().status == 200

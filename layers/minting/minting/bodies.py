@@ -4,7 +4,7 @@ import base64
 import binascii
 import types
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 from urllib.parse import parse_qs
 
 import msgspec
@@ -117,10 +117,12 @@ def _inner_faults(value: object, shape: Any, path: str, strict: bool) -> Iterato
 
 
 def _options(shape: Any) -> tuple[Any, ...]:
-    """`Annotated[X, ...]` is X; `X | Y` is both."""
+    """`Annotated[X, ...]` is X; `X | Y` is both, in either of the forms that Python has for it."""
     if get_origin(shape) is Annotated:
         shape = get_args(shape)[0]
-    return get_args(shape) if isinstance(shape, types.UnionType) else (shape,)
+    if get_origin(shape) in {types.UnionType, Union}:
+        return tuple(option for side in get_args(shape) for option in _options(side))
+    return (shape,)
 
 
 def _field_faults(

@@ -1,0 +1,33 @@
+"""What the documents name is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+CODE = [*(ROOT / "functions").glob("*/app.py"), *(ROOT / "layers/minting/minting").glob("*.py")]
+
+
+def named_tests() -> set[str]:
+    return set(re.findall(r"\btest_\w+(?=`)", (ROOT / "SECURITY.md").read_text()))
+
+
+def test_every_promise_names_tests_that_exist() -> None:
+    written = {
+        name for file in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)", file.read_text())
+    }
+    assert named_tests()
+    assert named_tests() - written == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(document: Path) -> None:
+    links = [link for link in re.findall(r"\]\(([^)#\s]+)", document.read_text()) if "://" not in link]
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("file", CODE, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_every_page_that_code_points_to_is_there(file: Path) -> None:
+    assert [page for page in re.findall(r"docs/[\w/]+\.md", file.read_text()) if not (ROOT / page).exists()] == []
