@@ -1,7 +1,8 @@
 """Cold start and warm CPU of our Trulience function against a bare boto3 + requests handler, in turn, in one run.
 
-Prints a line for each, with the ratio pair by pair: the machine's speed drifts, the ratio much less.
-Needs `make build`. Usage: python -m bench.mint [PAIRS]
+`counted` is the bare handler with one conditional write to DynamoDB, the least that any limit needs.
+Ratios and differences are taken round by round: the machine's speed drifts, they much less.
+Needs `make build`. Usage: python -m bench.mint [ROUNDS]
 """
 
 import json
@@ -15,6 +16,7 @@ import tempfile
 from contextlib import ExitStack
 from importlib.metadata import distribution
 from pathlib import Path
+from typing import NamedTuple
 
 import boto3
 
@@ -37,21 +39,43 @@ def main() -> None:
         event = json.loads(Path("events/trulience-mint.json").read_text())
         run(bare, event, environment, 1)
         run(ours, event, environment, 1)
-        timings = [(run(bare, event, environment, WARM), run(ours, event, environment, WARM)) for _ in range(pairs)]
-    _report(timings)
+        counted = environment | {"COUNTED": "yes"}
+        rounds = [
+            Round(
+                run(bare, event, environment, WARM),
+                run(bare, event, counted, WARM),
+                run(ours, event, environment, WARM),
+            )
+            for _ in range(pairs)
+        ]
+    _report(rounds)
 
 
-def _report(timings: list[tuple[Timing, Timing]]) -> None:
-    bare, ours = zip(*timings, strict=True)
-    ratios = [our.cold / its.cold for its, our in timings]
-    extra = [(our.warm_cpu - its.warm_cpu) * 1000 for its, our in timings]
-    print(f"pairs                 {len(timings)}")
-    print(f"cold start, bare      {_spread([t.cold * 1000 for t in bare])} ms")
-    print(f"cold start, ours      {_spread([t.cold * 1000 for t in ours])} ms")
-    print(f"cold start, ratio     {_spread(ratios, 2)}")
-    print(f"warm CPU, bare        {_spread([t.warm_cpu * 1000 for t in bare], 2)} ms a mint")
-    print(f"warm CPU, ours        {_spread([t.warm_cpu * 1000 for t in ours], 2)} ms a mint")
-    print(f"warm CPU, difference  {_spread(extra, 2)} ms a mint")
+class Round(NamedTuple):
+    """All of them, one after the other."""
+
+    bare: Timing
+    counted: Timing
+    ours: Timing
+
+
+def _report(rounds: list[Round]) -> None:
+    """Ratios of the cold start to the first answer; differences of the CPU time of later ones."""
+    print(f"rounds                              {len(rounds)}")
+    for name in Round._fields:
+        print(f"cold start, {name:8}                {_spread([getattr(r, name).cold * 1000 for r in rounds])} ms")
+    print(f"cold start, ours / bare             {_spread([r.ours.cold / r.bare.cold for r in rounds], 2)}")
+    print(f"cold start, ours / counted          {_spread([r.ours.cold / r.counted.cold for r in rounds], 2)}")
+    for name in Round._fields:
+        print(
+            f"CPU a mint, {name:8}                {_spread([getattr(r, name).warm_cpu * 1000 for r in rounds], 2)} ms"
+        )
+    print(
+        f"CPU a mint, ours - bare             {_spread([(r.ours.warm_cpu - r.bare.warm_cpu) * 1000 for r in rounds], 2)} ms"
+    )
+    print(
+        f"CPU a mint, ours - counted          {_spread([(r.ours.warm_cpu - r.counted.warm_cpu) * 1000 for r in rounds], 2)} ms"
+    )
 
 
 def _spread(values: list[float], digits: int = 0) -> str:

@@ -57,11 +57,11 @@ def names_key(reply: Reply) -> bool:
 
 
 def token_dialect(reply: Reply) -> Problem | None:
-    """Where a token is sent, 400 to 404 may be about that (an assumption): a user's old token must not count as a refused key."""
-    if 400 <= reply.status <= 404 and not names_key(reply):
+    """Where a token is sent, 401 and 404 may be about it (an assumption): a user's old token must not count as a refused key."""
+    if reply.status in {401, 404} and not names_key(reply):
         detail = "The vendor no longer takes that token. Mint another one."
         return Problem("not_extendable", detail, vendor_status=reply.status)
-    return by_status(reply)
+    return dialect(reply)
 
 
 def gone_dialect(reply: Reply) -> Problem | None:

@@ -183,7 +183,7 @@ def wait_named(detail: Any) -> int | None:
 
 
 vendor = Vendor("odyssey", OdysseySettings, ApiKey)
-# Call 4 alone may be repeated: each call 3 that the vendor has heard takes another slot.
+# Calls 1 and 4 may be repeated, call 3 never: each one that the vendor has heard takes another slot.
 api = Upstream(vendor.settings.odyssey_api_url, repeatable=["auth/token", "sessions/token"], dialect=signed_in_dialect)
 
 

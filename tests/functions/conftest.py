@@ -53,13 +53,17 @@ def _modules(functions: dict[str, list["Function"]]) -> set[str]:
 
 @pytest.fixture
 def warm(
-    request: pytest.FixtureRequest, bundle: "Bundle", _warm_functions: dict[str, list["Function"]]
+    request: pytest.FixtureRequest,
+    bundle: "Bundle",
+    monkeypatch: pytest.MonkeyPatch,
+    _warm_functions: dict[str, list["Function"]],
 ) -> Callable[..., "Function"]:
     """`warm(vendor)`: a function that other tests use too, for it takes ten times as long to make one as to ask it.
 
-    No limit is near. A fresh one where the test's `expected` says that the vendor refuses the key: that function would not ask
+    No limit is near, and it never leaves a vendor in trouble alone. A fresh one where the test's `expected` says that the vendor refuses the key: that function would not ask
     again at once.
     """
+    monkeypatch.setattr("minting.breaker.THRESHOLD", 1_000_000)
     callspec = getattr(request.node, "callspec", None)
     expected = callspec.params.get("expected") if callspec else None
     if getattr(expected, "code", "") == "vendor_key_rejected":
@@ -85,22 +89,41 @@ def _lasting_table(bundle: "Bundle") -> str:
     return name
 
 
+class Wire:
+    """A server that says `answer`, whatever it is asked, and closes."""
+
+    def __init__(self) -> None:
+        self.answer = b""
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        Thread(target=self._answer_all, daemon=True).start()
+
+    def stop(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _answer_all(self) -> None:
+        with suppress(OSError):  # the test is over
+            while True:
+                connection, _ = self._listener.accept()
+                with connection, suppress(OSError):  # the client left
+                    self._answer_one(connection)
+
+    def _answer_one(self, connection: socket.socket) -> None:
+        """Reads on to the client's end: a socket closed over unread bytes resets the connection, and the answer may be lost."""
+        connection.settimeout(5)
+        connection.recv(65536)
+        connection.sendall(self.answer)
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65536):
+            pass
+
+
 @pytest.fixture
-def wire() -> Iterator[Callable[[bytes], str]]:
-    """`wire(answer)`: the URL of a server that says `answer`, whatever it is asked, and closes."""
-    listening: list[socket.socket] = []
-
-    def start(answer: bytes) -> str:
-        listener = socket.create_server(("127.0.0.1", 0))
-        listening.append(listener)
-        Thread(target=_answer_all, args=(listener, answer), daemon=True).start()
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-    yield start
-    for listener in listening:
-        with suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
+def wire() -> Iterator[Wire]:
+    server = Wire()
+    yield server
+    server.stop()
 
 
 @pytest.fixture
@@ -116,21 +139,3 @@ def nobody() -> Iterator[str]:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{held.getsockname()[1]}"
-
-
-def _answer_all(listener: socket.socket, answer: bytes) -> None:
-    with suppress(OSError):  # the test is over
-        while True:
-            connection, _ = listener.accept()
-            with connection, suppress(OSError):  # the client left
-                _answer_one(connection, answer)
-
-
-def _answer_one(connection: socket.socket, answer: bytes) -> None:
-    """Reads on to the client's end: a socket closed over unread bytes resets the connection, and the answer may be lost."""
-    connection.settimeout(5)
-    connection.recv(65536)
-    connection.sendall(answer)
-    connection.shutdown(socket.SHUT_WR)
-    while connection.recv(65536):
-        pass

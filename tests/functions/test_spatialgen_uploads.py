@@ -797,6 +797,38 @@ def test_every_error_goes_by_its_status_whatever_its_shape(
             assert said(ask()) == of_a_step.of(status), status
 
 
+DIGITS = "5000 digits"
+ODD: list[Any] = [10**30, -1, 1.5, "", "é", "\ud800", "9999-12-31T23:59:59-14:00", DIGITS, True, None, [], {}]
+CASES: list[Any] = [
+    *(SIGNED | {"parts": [PART | {name: value}]} for name in PART for value in ODD),
+    *(COMPLETED | {name: value} for name in ("libraryId", "totalBytes", "status") for value in ODD),
+    *([{"stream": {"jobId": value}, "library": {"folderName": "Home"}}] for value in ODD),
+    *({"streams": [], "library": {"folderName": "Home", "id": value}} for value in ODD),
+    *({"license": value} for value in ODD),
+]
+KEYS = ["uploadId", "files", "parts", "partNumber", "sizeBytes", "byteStart", "url", "library", "streams", "license"]
+mad = st.recursive(
+    st.sampled_from(ODD),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner),
+    max_leaves=12,
+)
+
+
+def test_whatever_the_vendor_says_is_no_fault_of_ours(begun: Upload) -> None:
+    spatialgen = begun.function
+
+    @given(st.sampled_from(CASES) | mad)
+    @settings(max_examples=100, deadline=None)
+    def ask(body: Any) -> None:
+        spatialgen.twin.reset()
+        spatialgen.twin.fault(Fault(body=json.dumps(body).replace(f'"{DIGITS}"', "9" * 5000)))
+        reads = [spatialgen.ask(event) for event in ("spatialgen-videos", "spatialgen-streams")]
+        for answer in [begun.sign(), begun.complete(), begun.cancel(), *reads]:
+            assert answer.status < 300 or answer.body["code"] in {"vendor_malformed", "not_found"}
+
+    ask()
+
+
 def test_a_start_is_not_asked_twice_and_the_rest_is(function: Fresh) -> None:
     spatialgen = function("spatialgen")
     begun = started(spatialgen)

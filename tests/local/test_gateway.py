@@ -60,9 +60,10 @@ def test_the_most_specific_route_wins(
 def test_an_event_has_the_members_of_the_sample_events(sample: Path, served: Served) -> None:
     documented = json.loads(sample.read_bytes())
     body = documented.get("body")
-    event = served.event("PUT", "/v1/files/a", {"content-type": "application/json"}, data=body)
-    del event["pathParameters"]
-    assert event.keys() == documented.keys()
+    path = "/v1/files/a" + "?" * bool(documented["rawQueryString"]) + documented["rawQueryString"]
+    event = served.event("PUT", path, {"content-type": "application/json"}, data=body)
+    assert event.keys() == documented.keys() | {"pathParameters"}
+    assert event.get("queryStringParameters") == documented.get("queryStringParameters")
     assert event["requestContext"].keys() == documented["requestContext"].keys()
     assert event["requestContext"]["http"].keys() == documented["requestContext"]["http"].keys()
     assert event["requestContext"]["authorizer"]["jwt"].keys() == {"claims", "scopes"}

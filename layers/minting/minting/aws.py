@@ -4,6 +4,7 @@ They are botocore's own, which boto3 wraps: `import boto3` alone costs a fifth o
 """
 
 import gzip
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,12 @@ class _Loader(Loader):
 
 def client(service: str) -> Any:
     """A low-level client of one of SERVICES."""
+    return _session().create_client(service, config=PATIENCE)
+
+
+@cache
+def _session() -> botocore.session.Session:
+    """One for all clients: what it has loaded, such as the partitions' endpoints, is loaded once."""
     session = botocore.session.get_session()
     session.register_component("data_loader", _Loader())
-    return session.create_client(service, config=PATIENCE)
+    return session

@@ -193,27 +193,26 @@ class Vendor[S: Settings, K: Key]:
             self._limits.take(windows, asked.deadline)
         return self._or_given_back(windows, operation, asked.body, asked)
 
-    def _with_session(self, operation: Operation[K], sessions: Sessions[K], asked: Asked) -> Result:
-        """Asks for the credentials of a session, and once more for a new one's where the vendor no longer knows it."""
-        try:
-            return self._with_one_session(operation, sessions, asked)
-        except Problem as problem:
-            if problem.vendor_status != 404:
-                raise
-        return self._with_one_session(operation, sessions, asked)
-
-    def _with_one_session(self, operation: Operation[K], sessions: Sessions[K], asked: Asked) -> Result:
+    def _with_session(
+        self, operation: Operation[K], sessions: Sessions[K], asked: Asked, *, again: bool = True
+    ) -> Result:
+        """Asks for the credentials of a session; for those of a new one, once, where the vendor no longer knows it."""
         claim = sessions.slots.claim(asked.caller, asked.repeat_key, asked.deadline)
         windows = self._limits.windows(asked.caller)
-        held = sessions.slots.session(
-            claim, windows, lambda: self._with_key(operation, sessions.take, asked.body, asked), asked.deadline
-        )
+
+        def take() -> Any:
+            return self._with_key(operation, sessions.take, asked.body, asked)
+
+        held = sessions.slots.session(claim, windows, take, asked.deadline)
         try:
             return self._or_given_back(windows, operation, held.session, asked)
         except Problem as problem:
-            if problem.vendor_status == 404:
-                sessions.slots.release(held.claim, asked.deadline)
-            raise
+            if problem.vendor_status != 404:
+                raise
+            sessions.slots.release(held.claim, asked.deadline)
+            if not again:
+                raise
+        return self._with_session(operation, sessions, asked, again=False)
 
     def _or_given_back(self, windows: Sequence[Window], operation: Operation[K], subject: Any, asked: Asked) -> Result:
         try:

@@ -1,0 +1,151 @@
+"""SpatialGen: Widevine licences for players that hold no key."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from local.twins.twin import Fault
+from tests.functions.contract import (
+    BUSY,
+    ERROR,
+    INVALID,
+    KEY_REJECTED,
+    MALFORMED,
+    NOT_ALLOWED,
+    NOT_CONFIGURED,
+    NOT_FOUND,
+    PASSING_ERROR,
+    TOO_LARGE,
+    UNAVAILABLE,
+    Fresh,
+    Said,
+    faults,
+    said,
+)
+
+EVENT = "spatialgen-widevine"
+KEY_ID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+
+
+def wanted(size: int = 3000, **changes: Any) -> dict[str, Any]:
+    """A request whose challenge has so many bytes."""
+    return {"key_id": KEY_ID, "license_challenge": base64.b64encode(bytes(size)).decode()} | changes
+
+
+def test_a_licence_is_the_vendors_and_nothing_more(warm: Fresh) -> None:
+    spatialgen = warm("spatialgen")
+    spatialgen.twin.fault(Fault(body={"license": "TElDRU5DRQ==", "apiKey": "{key}", "policy": {}}))
+    answer = spatialgen.ask(EVENT, wanted())
+    assert (answer.status, answer.body) == (200, {"license": "TElDRU5DRQ=="})
+    assert answer.headers == {"content-type": "application/json", "cache-control": "no-store"}
+
+
+def test_the_vendors_drm_is_asked_with_the_readonly_key(warm: Fresh) -> None:
+    spatialgen = warm("spatialgen")
+    assert spatialgen.ask(EVENT, wanted(key_id=KEY_ID.upper())).body["license"]
+    [call] = spatialgen.twin.calls
+    assert (call.method, call.path, json.loads(call.body)) == ("POST", "/widevine/license", wanted())
+    assert call.headers["x-spatialgen-appkey"] == "spatialgen-local-readonly"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 16 * 1024])
+def test_a_challenge_may_have_sixteen_kilobytes(warm: Fresh, size: int) -> None:
+    assert warm("spatialgen").ask(EVENT, wanted(size)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({}, ["key_id", "license_challenge"]),
+        (wanted(size=0), ["license_challenge"]),
+        (wanted(16 * 1024 + 1), ["license_challenge"]),
+        *((wanted(key_id=name), ["key_id"]) for name in ("", "1", KEY_ID + "0", f"{{{KEY_ID}}}", 5, None, [KEY_ID])),
+        *(
+            (wanted(license_challenge=text), ["license_challenge"])
+            for text in ("%", "CAES\n", "_-8=", "CAE", "é", 5, None)
+        ),
+        (wanted(url="https://a.example", provider="x"), ["provider", "url"]),
+        ({"key_id": "1", "license_challenge": "%", "x": 1}, ["key_id", "license_challenge", "x"]),
+    ],
+    ids=lambda value: json.dumps(value)[:60],
+)
+def test_what_is_no_challenge_is_refused_and_the_vendor_not_asked(warm: Fresh, body: Any, fields: list[str]) -> None:
+    spatialgen = warm("spatialgen")
+    answer = spatialgen.ask(EVENT, body)
+    assert (said(answer), faults(answer)) == (INVALID, fields)
+    assert spatialgen.twin.calls == []
+
+
+def test_a_larger_body_is_too_large(warm: Fresh) -> None:
+    assert said(warm("spatialgen").ask(EVENT, wanted(32 * 1024))) == TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    "body", [{}, [], "", "licence", {"license": ""}, {"license": None}, {"license": 5}, {"license": {}}]
+)
+def test_an_answer_without_a_licence_is_malformed(warm: Fresh, body: Any) -> None:
+    spatialgen = warm("spatialgen")
+    spatialgen.twin.fault(Fault(body=body))
+    assert said(spatialgen.ask(EVENT)) == MALFORMED.of(200)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (400, INVALID.of(400)),
+        (401, KEY_REJECTED.of(401)),
+        (403, KEY_REJECTED.of(403)),
+        (404, NOT_FOUND.of(404)),
+        (418, ERROR.of(418)),
+        (429, BUSY.of(429)),
+        (500, PASSING_ERROR.of(500)),
+        (503, UNAVAILABLE.of(503)),
+    ],
+)
+def test_every_error_goes_by_its_status(
+    warm: Fresh, monkeypatch: pytest.MonkeyPatch, status: int, expected: Said
+) -> None:
+    monkeypatch.setattr("urllib3.util.retry.Retry._sleep_backoff", lambda _: None)
+    spatialgen = warm("spatialgen")
+    spatialgen.twin.fault(Fault(path="/widevine", status=status, body={"message": "{key}"}))
+    answer = spatialgen.ask(EVENT)
+    assert said(answer) == expected
+    assert "spatialgen-local" not in json.dumps(answer.raw)
+
+
+def test_what_passes_at_once_costs_no_licence(function: Fresh) -> None:
+    spatialgen = function("spatialgen")
+    spatialgen.twin.fault(Fault(status=503, times=1))
+    assert spatialgen.ask(EVENT).status == 200
+
+
+def test_a_rotated_key_costs_no_licence(function: Fresh) -> None:
+    spatialgen = function("spatialgen")
+    twin: Any = spatialgen.twin
+    new = twin.rotate("spatialgen-local-readonly")
+    spatialgen.put_key({"readonly": {"key": new, "expires_at": "2999-01-01T00:00:00Z"}})
+    assert spatialgen.ask(EVENT).status == 200
+
+
+@pytest.mark.parametrize("secret", [{}, {"upload": {"key": "spatialgen-local-upload"}}])
+def test_without_a_readonly_key_nothing_is_licensed(function: Fresh, secret: dict[str, Any]) -> None:
+    spatialgen = function("spatialgen", secret)
+    assert said(spatialgen.ask(EVENT)) == NOT_CONFIGURED
+    assert spatialgen.twin.calls == []
+
+
+@pytest.mark.parametrize(("listed", "status"), [("", 403), ("Home", 200), ("*", 200)])
+def test_a_deployment_that_offers_no_folder_licenses_nothing(function: Fresh, listed: str, status: int) -> None:
+    spatialgen = function("spatialgen", SPATIALGEN_FOLDERS=listed)
+    answer = spatialgen.ask(EVENT)
+    assert answer.status == status
+    assert status == 200 or said(answer) == NOT_ALLOWED
+
+
+def test_licences_are_counted_and_what_fails_is_given_back(function: Fresh) -> None:
+    spatialgen = function("spatialgen", CALLER_PER_HOUR="2")
+    spatialgen.twin.fault(Fault(status=500, times=2))
+    assert [spatialgen.ask(EVENT).status for _ in range(5)] == [502, 502, 200, 200, 429]
+    assert spatialgen.ask(EVENT, sub="bob").status == 200

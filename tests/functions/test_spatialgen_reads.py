@@ -1,0 +1,361 @@
+"""SpatialGen: what callers read through the broker: published streams and a video's streams, of the folders that are offered."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from local.twins.twin import Fault
+from tests.conftest import Answer
+from tests.functions.contract import (
+    BUSY,
+    ERROR,
+    INVALID,
+    KEY_REJECTED,
+    MALFORMED,
+    NOT_ALLOWED,
+    NOT_CONFIGURED,
+    NOT_FOUND,
+    PASSING_ERROR,
+    UNAVAILABLE,
+    Fresh,
+    Said,
+    faults,
+    said,
+)
+
+PUBLISHED, STREAMS = "/api/videos/published", "/api/videos/4821/streams"
+REEF, SUMMIT, OPERA = 4821, 4822, 4823
+"""The twin's videos, in the folders `Home`, `home` and `Events`; the last is DRM's."""
+
+STREAM = {
+    "createdAt": "2026-10-01T00:00:00Z",
+    "status": "completed",
+    "streamName": "main",
+    "streamUrl": "https://cdn.example/main.m3u8",
+    "visibility": "public",
+    "highestResolutionUrl": "https://cdn.example/highest.mov",
+    "highestResolutionBytes": 123,
+    "jobId": 1,
+}
+LIBRARY = {
+    "createdAt": "2026-10-01T00:00:00Z",
+    "description": "",
+    "fileFormat3D": "MVHEVC",
+    "folderName": "Home",
+    "id": 4821,
+    "is3D": True,
+    "isStreaming": True,
+    "perspective": 180,
+    "thumbnailUrl": "https://cdn.example/thumbnail.jpg",
+    "videoLength": 61.5,
+    "videoHeight": 2160,
+    "videoName": "Reef",
+}
+PAIR: dict[str, Any] = {"stream": STREAM, "library": LIBRARY}
+WRONG: list[Any] = [5, {}, ["Home"]]
+LOUD = {"apiKey": "{key}", "owner": {"email": "a@example.com"}}
+
+
+def videos(function: Any, query: str = "", **changes: Any) -> Answer:
+    answer: Answer = function.ask("spatialgen-videos", rawQueryString=query, **changes)
+    return answer
+
+
+def streams(function: Any, video: object = REEF, **changes: Any) -> Answer:
+    answer: Answer = function.ask("spatialgen-streams", pathParameters={"id": str(video)}, **changes)
+    return answer
+
+
+def ids(answer: Answer) -> list[int]:
+    assert (answer.status, answer.headers["cache-control"]) == (200, "no-store"), answer.body
+    return [each["library"]["id"] for each in answer.body["videos"]]
+
+
+# Folders and filters
+
+
+@pytest.mark.parametrize(
+    ("listed", "query", "found"),
+    [
+        ("*", "", [OPERA, SUMMIT, REEF]),
+        ("Home,home", "", [SUMMIT, REEF]),
+        ("Home", "", [REEF]),
+        (" Home , Events ", "", [OPERA, REEF]),
+        ("Absent", "", []),
+        ("*", "folderName=home", [SUMMIT]),
+        ("Home,home,Events", "folderName=home&folderName=Events", [OPERA, SUMMIT]),
+        ("Home,Events", "visibility=drm", [OPERA]),
+        ("Home,Events", "visibility=public", [REEF]),
+        ("Home,Events", "folderName=Home&visibility=drm", []),
+        ("*", "folderName=Absent", []),
+    ],
+)
+def test_a_caller_reads_the_folders_that_are_listed(function: Fresh, listed: str, query: str, found: list[int]) -> None:
+    assert ids(videos(function("spatialgen", SPATIALGEN_FOLDERS=listed), query)) == found
+
+
+@pytest.mark.parametrize(
+    ("listed", "query"),
+    [
+        ("", ""),
+        (" , ", ""),
+        ("", "folderName=Home"),
+        ("Home", "folderName=home"),
+        ("Home", "folderName=Home&folderName=Events"),
+        ("Home", "folderName=*"),
+        ("Home", "folderName=Home%2CEvents"),
+        ("Home", "folderName=Home%00"),
+    ],
+)
+def test_a_folder_that_is_not_listed_is_refused_and_the_vendor_not_asked(
+    function: Fresh, listed: str, query: str
+) -> None:
+    spatialgen = function("spatialgen", SPATIALGEN_FOLDERS=listed)
+    assert said(videos(spatialgen, query)) == NOT_ALLOWED
+    assert spatialgen.twin.calls == []
+
+
+@pytest.mark.parametrize(
+    ("query", "fields"),
+    [
+        ("folderName=", ["folderName[0]"]),
+        ("folderName=" + "x" * 256, ["folderName[0]"]),
+        ("&".join(["folderName=Home"] * 33), ["folderName"]),
+        ("visibility=private", ["visibility"]),
+        ("visibility=", ["visibility"]),
+        ("visibility=public&visibility=drm", ["visibility"]),
+        ("limit=5&offset=5", ["limit", "offset"]),
+        ("apiKey=a&visibility=PUBLIC", ["apiKey", "visibility"]),
+    ],
+)
+def test_filters_that_are_none_are_refused(warm: Fresh, query: str, fields: list[str]) -> None:
+    spatialgen = warm("spatialgen")
+    answer = videos(spatialgen, query)
+    assert (said(answer), faults(answer)) == (INVALID, fields)
+    assert spatialgen.twin.calls == []
+
+
+@pytest.mark.parametrize(
+    ("listed", "query", "asked"),
+    [
+        ("*", "", {}),
+        ("Home,Events", "", {"folderName": ["Events", "Home"]}),
+        ("Home,Events", "folderName=Home&visibility=public", {"folderName": ["Home"], "visibility": ["public"]}),
+        ("*", "folderName=a%26b%3Dc+%C3%A9%2F", {"folderName": ["a&b=c é/"]}),
+    ],
+)
+def test_the_vendor_is_asked_for_no_more_than_is_offered(
+    function: Fresh, listed: str, query: str, asked: dict[str, list[str]]
+) -> None:
+    spatialgen = function("spatialgen", SPATIALGEN_FOLDERS=listed)
+    assert videos(spatialgen, query).status == 200
+    [call] = spatialgen.twin.calls
+    assert (call.method, call.path, parse_qs(call.query), call.body) == ("GET", PUBLISHED, asked, b"")
+    assert call.headers["x-spatialgen-appkey"] == "spatialgen-local-readonly"
+
+
+def test_what_a_vendor_that_filters_nothing_says_is_filtered_here(function: Fresh) -> None:
+    spatialgen = function("spatialgen", SPATIALGEN_FOLDERS="Home,Events")
+    pairs = [
+        {"stream": STREAM | {"visibility": visibility}, "library": LIBRARY | {"folderName": folder, "id": number}}
+        for number, (folder, visibility) in enumerate(
+            [
+                ("Home", "public"),
+                ("Home", "drm"),
+                ("home", "public"),
+                ("Secret", "public"),
+                (None, "public"),
+                ("Events", None),
+            ]
+        )
+    ]
+    spatialgen.twin.fault(Fault(body=pairs))
+    assert ids(videos(spatialgen)) == [0, 1, 5]
+    assert ids(videos(spatialgen, "folderName=Home")) == [0, 1]
+    assert ids(videos(spatialgen, "visibility=public")) == [0]
+
+
+def test_a_video_in_no_folder_is_read_where_every_folder_is_offered(function: Fresh) -> None:
+    spatialgen = function("spatialgen", SPATIALGEN_FOLDERS="*")
+    spatialgen.twin.fault(Fault(body=[{"stream": {}, "library": {"id": 1}}]))
+    assert ids(videos(spatialgen)) == [1]
+
+
+# A video's streams
+
+
+def test_a_videos_streams(warm: Fresh) -> None:
+    spatialgen = warm("spatialgen")
+    answer = streams(spatialgen)
+    assert answer.status == 200
+    assert (answer.body["library"]["videoName"], answer.body["streams"][0]["streamName"]) == ("Reef", "main")
+    [call] = spatialgen.twin.calls
+    assert (call.method, call.path, call.query) == ("GET", STREAMS, "")
+    assert call.headers["x-spatialgen-appkey"] == "spatialgen-local-readonly"
+
+
+def test_a_video_in_another_folder_is_told_as_one_that_is_not_there(warm: Fresh) -> None:
+    spatialgen = warm("spatialgen")
+    hidden, absent = streams(spatialgen, SUMMIT), streams(spatialgen, 99)
+    assert said(hidden) == said(absent) == NOT_FOUND
+    assert {name: hidden.body[name] for name in hidden.body if name != "instance"} == {
+        name: absent.body[name] for name in absent.body if name != "instance"
+    }
+
+
+@pytest.mark.parametrize(("listed", "status"), [("*", 200), ("Home", 200), ("home", 404), ("Events,", 404), ("", 403)])
+def test_streams_are_of_the_folders_that_are_listed(function: Fresh, listed: str, status: int) -> None:
+    spatialgen = function("spatialgen", SPATIALGEN_FOLDERS=listed)
+    assert streams(spatialgen).status == status
+    assert len(spatialgen.twin.calls) == (0 if status == 403 else 1)
+
+
+@pytest.mark.parametrize(
+    "video", ["", "reef", "0", "-1", "1.5", str(2**53), "../published", "4821/../4822", "4821?a=b", "٤"]
+)
+def test_an_id_that_is_none_is_refused(warm: Fresh, video: str) -> None:
+    spatialgen = warm("spatialgen")
+    answer = streams(spatialgen, video)
+    assert (said(answer), faults(answer)) == (INVALID, ["id"])
+    assert spatialgen.twin.calls == []
+
+
+# What is answered
+
+
+def test_a_listing_answers_what_is_documented_and_nothing_more(warm: Fresh) -> None:
+    spatialgen = warm("spatialgen")
+    pair = {"stream": STREAM | LOUD, "library": LIBRARY | LOUD, **LOUD}
+    spatialgen.twin.fault(Fault(body=[pair]))
+    assert videos(spatialgen).body == {"videos": [PAIR]}
+
+
+def test_streams_answer_what_is_documented_and_nothing_more(warm: Fresh) -> None:
+    spatialgen = warm("spatialgen")
+    spatialgen.twin.fault(Fault(body={"streams": [STREAM | LOUD], "library": LIBRARY | LOUD, **LOUD}))
+    assert streams(spatialgen).body == {"streams": [STREAM], "library": LIBRARY}
+
+
+def test_what_the_vendor_leaves_out_is_null(warm: Fresh) -> None:
+    spatialgen = warm("spatialgen")
+    spatialgen.twin.fault(Fault(body={"streams": [{}], "library": {"folderName": "Home", "perspective": "180"}}))
+    known = {"folderName": "Home", "perspective": "180"}
+    assert streams(spatialgen).body == {"streams": [dict.fromkeys(STREAM)], "library": dict.fromkeys(LIBRARY) | known}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({}, "null", "", "<html>", [[]], [None], [{}], [{"stream": STREAM}], [{"library": LIBRARY}]),
+        *([PAIR | {"stream": {"streamUrl": value}}] for value in WRONG),
+        *([PAIR | {"library": {"folderName": value}}] for value in WRONG),
+    ],
+)
+def test_a_listing_that_is_none_is_malformed(warm: Fresh, body: Any) -> None:
+    spatialgen = warm("spatialgen")
+    spatialgen.twin.fault(Fault(body=body))
+    assert said(videos(spatialgen)) == MALFORMED.of(200)
+
+
+@pytest.mark.parametrize(
+    "body", [[], {}, {"streams": [STREAM]}, {"library": LIBRARY}, {"streams": {}, "library": LIBRARY}]
+)
+def test_streams_that_are_none_are_malformed(warm: Fresh, body: Any) -> None:
+    spatialgen = warm("spatialgen")
+    spatialgen.twin.fault(Fault(body=body))
+    assert said(streams(spatialgen)) == MALFORMED.of(200)
+
+
+# The vendor in trouble, keys and limits
+
+
+@pytest.mark.parametrize("ask", [videos, streams])
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (400, ERROR.of(400)),
+        (401, KEY_REJECTED.of(401)),
+        (403, KEY_REJECTED.of(403)),
+        (418, ERROR.of(418)),
+        (429, BUSY.of(429)),
+        (500, PASSING_ERROR.of(500)),
+        (503, UNAVAILABLE.of(503)),
+    ],
+)
+def test_every_error_goes_by_its_status(
+    warm: Fresh, monkeypatch: pytest.MonkeyPatch, ask: Any, status: int, expected: Said
+) -> None:
+    monkeypatch.setattr("urllib3.util.retry.Retry._sleep_backoff", lambda _: None)
+    spatialgen = warm("spatialgen")
+    spatialgen.twin.fault(Fault(status=status, body={"message": "{key}"}))
+    answer = ask(spatialgen)
+    assert said(answer) == expected
+    assert "spatialgen-local" not in json.dumps(answer.raw)
+
+
+@pytest.mark.parametrize("ask", [videos, streams])
+@pytest.mark.parametrize("fault", [Fault(status=503, times=1), Fault(mode="drop", times=1)], ids=["503", "drop"])
+def test_what_passes_at_once_costs_no_read(function: Fresh, ask: Any, fault: Fault) -> None:
+    spatialgen = function("spatialgen")
+    spatialgen.twin.fault(fault)
+    assert ask(spatialgen).status == 200
+
+
+@pytest.mark.parametrize("ask", [videos, streams])
+def test_a_rotated_key_costs_no_read(function: Fresh, ask: Any) -> None:
+    spatialgen = function("spatialgen")
+    twin: Any = spatialgen.twin
+    new = twin.rotate("spatialgen-local-readonly")
+    spatialgen.put_key({"readonly": {"key": new, "expires_at": "2999-01-01T00:00:00Z"}})
+    assert ask(spatialgen).status == 200
+    assert [call.status for call in twin.calls] == [401, 200]
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        {},
+        {"upload": {"key": "spatialgen-local-upload"}},
+        {"readonly": {"key": "spatialgen-local-readonly", "expires_at": "2020-01-01T00:00:00Z"}},
+    ],
+)
+def test_without_a_live_readonly_key_nothing_is_read(function: Fresh, secret: dict[str, Any]) -> None:
+    spatialgen = function("spatialgen", secret)
+    assert {said(ask(spatialgen)) for ask in (videos, streams)} == {NOT_CONFIGURED}
+    assert spatialgen.twin.calls == []
+
+
+def test_reads_are_not_counted(function: Fresh) -> None:
+    spatialgen = function("spatialgen", CALLER_PER_HOUR="1", VENDOR_PER_DAY="1")
+    assert [ask(spatialgen).status for ask in (videos, streams) for _ in range(3)] == [200] * 6
+
+
+# The key itself
+
+EVENTS = ["spatialgen-lease", "spatialgen-videos", "spatialgen-streams", "spatialgen-widevine"]
+
+
+def test_a_deployment_that_is_read_through_us_alone_hands_out_no_key(function: Fresh) -> None:
+    spatialgen = function("spatialgen", SPATIALGEN_LEASE="false")
+    assert said(spatialgen.ask("spatialgen-lease")) == NOT_ALLOWED
+    assert [spatialgen.ask(event).status for event in EVENTS[1:]] == [200, 200, 200]
+
+
+@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("expires_at", ["2999-01-01T00:00:00Z", "2020-01-01T00:00:00Z"])
+def test_each_use_of_the_readonly_key_tells_how_long_it_lives(
+    function: Fresh, capsys: pytest.CaptureFixture[str], event: str, expires_at: str
+) -> None:
+    secret = {"readonly": {"key": "spatialgen-local-readonly", "expires_at": expires_at}}
+    function("spatialgen", secret).ask(event)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    metric = next(line for line in lines if "key_expires_in" in line)
+    left = (datetime.fromisoformat(expires_at) - datetime.now(UTC)).total_seconds()
+    assert metric["key_expires_in"] == [pytest.approx(left, abs=5)]
+    declared = metric["_aws"]["CloudWatchMetrics"][0]
+    assert declared["Metrics"] == [{"Name": "key_expires_in", "Unit": "Seconds"}]
+    assert (declared["Namespace"], declared["Dimensions"]) == ("AvatarMint", [["service"]])
+    assert metric["service"] == "spatialgen"
