@@ -60,8 +60,8 @@ def warm(
 ) -> Callable[..., "Function"]:
     """`warm(vendor)`: a function that other tests use too, for it takes ten times as long to make one as to ask it.
 
-    No limit is near, and it never leaves a vendor in trouble alone. A fresh one where the test's `expected` says that the vendor refuses the key: that function would not ask
-    again at once.
+    No limit is near, and it never leaves a vendor in trouble alone. A fresh one where the test's `expected` says that the vendor
+    refuses the key: that function would not ask again at once.
     """
     monkeypatch.setattr("minting.breaker.THRESHOLD", 1_000_000)
     callspec = getattr(request.node, "callspec", None)

@@ -83,7 +83,8 @@ def test_a_larger_body_is_too_large(warm: Fresh) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{}, [], "", "licence", {"license": ""}, {"license": None}, {"license": 5}, {"license": {}}]
+    "body",
+    [{}, [], "", "licence", {"license": ""}, {"license": None}, {"license": 5}, {"license": {}}, {"license": "\ud800"}],
 )
 def test_an_answer_without_a_licence_is_malformed(warm: Fresh, body: Any) -> None:
     spatialgen = warm("spatialgen")

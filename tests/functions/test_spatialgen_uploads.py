@@ -804,9 +804,8 @@ CASES: list[Any] = [
     *(COMPLETED | {name: value} for name in ("libraryId", "totalBytes", "status") for value in ODD),
     *([{"stream": {"jobId": value}, "library": {"folderName": "Home"}}] for value in ODD),
     *({"streams": [], "library": {"folderName": "Home", "id": value}} for value in ODD),
-    *({"license": value} for value in ODD),
 ]
-KEYS = ["uploadId", "files", "parts", "partNumber", "sizeBytes", "byteStart", "url", "library", "streams", "license"]
+KEYS = ["uploadId", "files", "parts", "partNumber", "sizeBytes", "byteStart", "url", "library", "streams"]
 mad = st.recursive(
     st.sampled_from(ODD),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner),

@@ -4,6 +4,7 @@ import base64
 import binascii
 import types
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Annotated, Any, Union, get_args, get_origin
 from urllib.parse import parse_qs
 
@@ -114,6 +115,11 @@ def _inner_faults(value: object, shape: Any, path: str, strict: bool) -> Iterato
         elif isinstance(value, list) and get_origin(option) is list:
             for index, item in enumerate(value[:MOST_ERRORS]):
                 yield from _faults(item, get_args(option)[0], f"{path}[{index}]", strict=strict)
+        elif isinstance(value, dict) and get_origin(option) is dict:
+            names, items = get_args(option)
+            for name, item in islice(value.items(), MOST_ERRORS):
+                yield from _faults(name, names, _join(path, name), strict=strict)
+                yield from _faults(item, items, _join(path, name), strict=strict)
 
 
 def _options(shape: Any) -> tuple[Any, ...]:
