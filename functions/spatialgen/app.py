@@ -29,6 +29,7 @@ from minting import (
     Upstream,
     Vendor,
     by_status,
+    not_revocable,
     rfc3339,
     segment,
     utc,
@@ -70,6 +71,10 @@ class SpatialGenKeys(Key, frozen=True):
 
     readonly: ReadonlyKey | None = None
     upload: UploadKey | None = None
+
+    def __post_init__(self) -> None:
+        if self.readonly and self.upload and self.readonly.key.strip() == self.upload.key.strip():
+            raise ValueError("one key cannot have two roles")  # the upload key would be leased
 
 
 def readonly_part(keys: SpatialGenKeys) -> ReadonlyKey | None:
@@ -157,6 +162,18 @@ def lease(_: LeaseRequest, call: Call[SpatialGenKeys]) -> Credential:
     held = readonly_key(call.key)
     body = {"key": held.key.strip(), "role": held.role, "expires_at": rfc3339(held.expires_at)}
     return Credential(body, body["key"], held.expires_at)
+
+
+class RevokeRequest(Body, frozen=True):
+    """The leased key that should end."""
+
+    key: str
+
+
+@vendor.serves("POST /v1/spatialgen/keys/revoke", body=RevokeRequest)
+def revoke(_: RevokeRequest, call: Call[SpatialGenKeys]) -> None:
+    """The team can revoke the key on the vendor's dashboard, for all callers at once; no call can."""
+    raise not_revocable(readonly_key(call.key).expires_at - datetime.now(UTC))
 
 
 # Reads

@@ -39,9 +39,11 @@ MINTS = {
     "spatialgen": "spatialgen-lease",
     "convai": "convai-mint",
     "trulience": "trulience-mint",
+    "livekit": "livekit-mint",
+    "agora": "agora-mint",
 }
-ASKING = {vendor: event for vendor, event in MINTS.items() if vendor != "spatialgen"}
-"""Those that ask their vendor to mint; SpatialGen has nothing to ask for."""
+ASKING = {vendor: event for vendor, event in MINTS.items() if vendor not in {"spatialgen", "livekit", "agora"}}
+"""Those that ask their vendor to mint; the others lease a key or sign by themselves."""
 
 CREDENTIAL_HEADERS = {
     "spatius": [{"x-api-key"}],

@@ -135,10 +135,10 @@ LONG = "x" * 129
         ({"participant_name": "a\x1b[31m"}, ["participant_name"]),
         ({"participant_metadata": "x" * 2049}, ["participant_metadata"]),
         ({"participant_metadata": {}}, ["participant_metadata"]),
-        ({"participant_attributes": {"language": 5}}, ["participant_attributes"]),
-        ({"participant_attributes": {"language": "x" * 513}}, ["participant_attributes"]),
-        ({"participant_attributes": {"": "x"}}, ["participant_attributes"]),
-        ({"participant_attributes": {"a b": "x"}}, ["participant_attributes"]),
+        ({"participant_attributes": {"language": 5}}, ["participant_attributes.language"]),
+        ({"participant_attributes": {"language": "x" * 513}}, ["participant_attributes.language"]),
+        ({"participant_attributes": {"": "x"}}, ["participant_attributes."]),
+        ({"participant_attributes": {"a b": "x"}}, ["participant_attributes.a b"]),
         ({"participant_attributes": {str(number): "" for number in range(17)}}, ["participant_attributes"]),
         ({"room_config": {"agents": [{"agent_name": "local-agent"}] * 2}}, ["room_config.agents"]),
         ({"room_config": agent()}, ["room_config.agents[0].agent_name"]),
@@ -157,7 +157,7 @@ def test_what_the_standard_or_the_bounds_do_not_know_is_refused(
     warm: Fresh, fields: dict[str, Any], wrong: list[str]
 ) -> None:
     answer = ask(warm("livekit"), **fields)
-    assert (said(answer), [fault.partition("[...")[0] for fault in faults(answer)]) == (INVALID, wrong)
+    assert (said(answer), faults(answer)) == (INVALID, wrong)
 
 
 # Rooms

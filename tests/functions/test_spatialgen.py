@@ -98,3 +98,9 @@ def test_a_key_taken_out_while_the_function_is_warm_leaves_the_old_refusal(funct
 def test_an_expired_key_is_refused_again_and_again(function: Fresh) -> None:
     spatialgen = function("spatialgen", {"readonly": readonly(expires_at=LONG_AGO)})
     assert [said(spatialgen.ask("spatialgen-lease")) for _ in range(3)] == [NOT_CONFIGURED] * 3
+
+
+def test_an_upload_key_in_the_readonly_place_is_not_leased(function: Fresh) -> None:
+    both = {"readonly": {"key": "one", "expires_at": "2999-01-01T00:00:00Z"}, "upload": {"key": "one"}}
+    answer = function("spatialgen", secret=both).ask("spatialgen-lease")
+    assert (answer.status, answer.body["code"]) == (503, "not_configured")

@@ -24,6 +24,8 @@ MINTS = {
     "spatialgen": ("spatialgen-lease", "key"),
     "convai": ("convai-mint", "apiAuthToken"),
     "trulience": ("trulience-mint", "jwt"),
+    "livekit": ("livekit-mint", "participant_token"),
+    "agora": ("agora-mint", "token"),
 }
 RECORD = {"level", "message", "timestamp", "service"}
 ALWAYS = RECORD | {"mint_id", "vendor", "route", "outcome", "status", "duration_ms", "vendor_ms"}

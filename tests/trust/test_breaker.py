@@ -1,6 +1,7 @@
 """A vendor that is down is left alone, at no cost to a mint."""
 
 from collections.abc import Callable
+from time import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,7 +36,7 @@ def test_after_the_pause_the_vendor_is_asked_again(function: Fresh, monkeypatch:
     trulience = function("trulience")
     fail(trulience, breaker.THRESHOLD)
     trulience.twin.reset()
-    now = limits.time()
+    now = time()
     monkeypatch.setattr(limits, "time", lambda: now + breaker.OPEN_SECONDS + 1)
     assert trulience.ask("trulience-mint").status == 201
 

@@ -9,12 +9,17 @@ import pytest
 if TYPE_CHECKING:
     from tests.conftest import Function
 
-SOON = timedelta(minutes=1)
+SOON = timedelta(minutes=5)
 
 
 @pytest.mark.parametrize(
     ("vendor", "longest"),
-    [("spatius", timedelta(hours=24)), ("odyssey", timedelta(minutes=10)), ("trulience", timedelta(hours=1))],
+    [
+        ("spatius", timedelta(hours=24)),
+        ("odyssey", timedelta(minutes=10)),
+        ("trulience", timedelta(hours=1)),
+        ("spatialgen", timedelta(days=7)),
+    ],
 )
 def test_a_vendor_that_cannot_revoke_says_until_when_its_credentials_are_good(
     function: Callable[..., "Function"], vendor: str, longest: timedelta

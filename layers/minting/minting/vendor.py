@@ -254,6 +254,8 @@ def _repeat_key(event: dict[str, Any]) -> str | None:
 def _refusal(problem: Problem, record: Record) -> Response:
     record.failed(problem)
     response = _response(problem.kind.status, problem.members(f"urn:uuid:{record.mint_id}"), "application/problem+json")
+    if problem.kind.status == 401:
+        response["headers"]["www-authenticate"] = "Bearer"  # RFC 9110 section 11.6.1 wants one with every 401
     if problem.retry_after is not None:
         response["headers"]["retry-after"] = str(problem.retry_after)
     return response
