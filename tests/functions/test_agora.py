@@ -205,7 +205,7 @@ OF_ITS_OWN: dict[str, Any] = {"channel": "lobby", "role": "publisher"}
         (OF_ITS_OWN | {"version": "006", "appId": APP_ID}, ["appId", "version"]),
         (OF_ITS_OWN | {"uid": 1, "account": "a"}, [""]),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )
 def test_what_the_vendors_builders_would_let_pass_is_refused(
     warm: Fresh, body: dict[str, Any], wrong: list[str]
@@ -309,7 +309,7 @@ def test_callers_of_two_issuers_are_two(warm: Fresh, bundle: "Bundle") -> None:
         ({"AGORA_ROLES": "subscriber"}, {"role": "publisher"}, False),
         ({"AGORA_ROLES": "subscriber"}, {"role": "subscriber"}, True),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )
 def test_roles_and_rtm_are_the_deployments_to_offer(
     function: Fresh, changes: dict[str, str], fields: dict[str, Any], allowed: bool
@@ -333,7 +333,7 @@ def test_roles_and_rtm_are_the_deployments_to_offer(
         {"app_certificate": None},
         {"app_certificate": "\u0660" * 32},
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )
 def test_a_secret_for_which_the_vendors_builders_return_nothing_is_not_configured(
     function: Fresh, changes: dict[str, Any]

@@ -111,7 +111,7 @@ def test_what_is_chosen_reaches_the_token_as_it_is(warm: Fresh) -> None:
             ("room_name", "participant_name", "participant_identity", "participant_attributes", "room_config")
         ),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )
 def test_empty_and_absent_fields_leave_no_claim(warm: Fresh, fields: dict[str, Any]) -> None:
     assert claims(minted(ask(warm("livekit"), **fields))).keys() == {"iss", "sub", "nbf", "exp", "video"}
@@ -151,7 +151,7 @@ LONG = "x" * 129
         ),
         ({"ttl": "6h", "video": {"roomAdmin": True}}, ["ttl", "video"]),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )
 def test_what_the_standard_or_the_bounds_do_not_know_is_refused(
     warm: Fresh, fields: dict[str, Any], wrong: list[str]
@@ -373,7 +373,7 @@ def test_clients_connect_where_the_deployment_says(function: Fresh, url: str) ->
         {"api_key": KEY, "api_secret": "x" * 20 + " " + "x" * 20},
         {"api_key": KEY, "api_secret": "é" * 40},
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )
 def test_a_secret_that_cannot_sign_is_not_configured(function: Fresh, secret: dict[str, str]) -> None:
     assert said(ask(function("livekit", secret))) == NOT_CONFIGURED
