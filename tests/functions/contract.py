@@ -57,7 +57,9 @@ def said(answer: "Answer") -> Said:
     assert body.keys() >= REQUIRED
     assert body.keys() <= REQUIRED | OPTIONAL
     header = {"retry-after": str(body["retry_after"])} if "retry_after" in body else {}
-    assert answer.headers == {"content-type": "application/problem+json", "cache-control": "no-store"} | header
+    scheme = {"www-authenticate": "Bearer"} if answer.status == 401 else {}
+    always = {"content-type": "application/problem+json", "cache-control": "no-store"}
+    assert answer.headers == always | header | scheme
     assert (body["status"], body["type"].rpartition(":")[2]) == (answer.status, body["code"])
     assert UUID(body["instance"].removeprefix("urn:uuid:"))
     assert body["title"]

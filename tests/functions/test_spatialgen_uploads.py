@@ -872,7 +872,7 @@ def test_an_upload_key_set_while_the_function_is_warm_is_used_at_once(function: 
 OTHERS = ["spatialgen-lease", "spatialgen-videos", "spatialgen-streams", "spatialgen-widevine"]
 
 
-@pytest.mark.parametrize("upload_key", [None, {"key": "a-revoked-key"}, {"key": "spatialgen-local-readonly"}])
+@pytest.mark.parametrize("upload_key", [None, {"key": "a-revoked-key"}])
 def test_an_upload_key_that_is_no_good_stops_nothing_but_uploads(
     function: Fresh, upload_key: dict[str, str] | None
 ) -> None:
