@@ -31,7 +31,7 @@ class AllowList:
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What every function is told. A vendor adds its own fields: each is read from the variable of the same name in capitals.
 
-    `deadline_seconds` is for one whole request: API Gateway gives up at 30 s, the function's own timeout is 25 s.
+    `deadline_seconds` is for one whole request: API Gateway gives up at 30 s, the function's own timeout is 28 s.
     """
 
     api_key_secret: str
