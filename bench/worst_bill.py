@@ -1,7 +1,7 @@
 """The worst that a deployment can cost: the most mints that its limits allow, and what AWS asks for those and for a flood.
 
 Parameters are template.yaml's defaults, under what samconfig.toml says, under the command line. docs/cost.md explains the tables.
-Usage: python -m bench.worst_bill [Name=Value ...]
+Usage: make worst-bill ARGS="Name=Value ..."
 """
 
 import shlex
@@ -64,11 +64,31 @@ def parameters(config: str, arguments: Iterable[str]) -> dict[str, str]:
 
 
 def deployed(document: dict[str, Any], given: Mapping[str, str]) -> tuple[Template, list[Vendor]]:
-    """The template under these parameters, and the vendors in it. Raises ValueError for a parameter that it has not."""
+    """The template under these parameters, and the vendors in it. Raises ValueError for one that it would not take."""
     if unknown := given.keys() - document["Parameters"].keys():
         raise ValueError(f"the template has no parameter {', '.join(sorted(unknown))}")
+    for name, value in given.items():
+        _check(name, value, document["Parameters"][name])
     template = Template(document, given)
     return template, [_vendor(template, name) for name in template.resources("AWS::Serverless::Function")]
+
+
+def _check(name: str, value: str, rules: Mapping[str, Any]) -> None:
+    """Raises ValueError for a value that CloudFormation would refuse too: a slip of the keys is no bill."""
+    allowed = [str(one) for one in rules.get("AllowedValues", [value])]
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
+    if rules["Type"] == "Number":
+        _check_number(name, value, rules.get("MinValue", 0))
+
+
+def _check_number(name: str, value: str, least: float) -> None:
+    try:
+        number = float(value)
+    except ValueError:
+        raise ValueError(f"{name} must be a number, not {value!r}") from None
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, not {value}")
 
 
 def _vendor(template: Template, function: str) -> Vendor:

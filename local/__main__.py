@@ -57,6 +57,8 @@ def _run(host: str, port: str) -> int:
 
 def _announce(bundle: "Bundle") -> None:
     vendors = "  ".join(f"{vendor} {twin.url}" for vendor, twin in bundle.twins.items())
+    signing = " and ".join(sorted(bundle.functions.keys() - bundle.twins.keys()))
+    vendors += f"  ({signing}: no stand-in)" if signing else ""
     sys.stdout.write(BANNER.format(vendors=vendors, aws=bundle.aws["endpoint_url"], url=bundle.url))
     sys.stdout.flush()
 

@@ -45,9 +45,10 @@ class Issuer:
     def answer_token(self, request: Request) -> Response:
         """`POST {"sub": "alice", ...}` -> `{"token": "<JWT>"}`; every member is a claim."""
         try:
-            return _json({"token": self.token(**json.loads(request.body or b"{}"))})
-        except (TypeError, ValueError) as fault:
-            return message(400, f"The body must be a JSON object of claims: {fault}")
+            claims = json.loads(request.body or b"{}")
+            return _json({"token": self.token(**claims)})
+        except (TypeError, ValueError):
+            return message(400, "The body must be a JSON object of claims")
 
     def _answer(self, request: Request) -> Response:
         documents = {"/.well-known/openid-configuration": self._configuration, "/jwks.json": self._keys}

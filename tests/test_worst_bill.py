@@ -66,10 +66,15 @@ def test_every_vendor_can_be_reckoned(document: dict[str, Any]) -> None:
     assert all(min(of_mints(vendor, 90).values()) > 0 for vendor in vendors)
 
 
-@pytest.mark.parametrize("argument", ["DeployCnvai=true", "Deploy", "ConvaiPerDay=many"])
+@pytest.mark.parametrize(
+    "argument", ["DeployCnvai=true", "Deploy", "ConvaiPerDay=many", "ConvaiPerDay=-5", "DeployConvai=maybe"]
+)
 def test_what_it_cannot_use_ends_it(monkeypatch: pytest.MonkeyPatch, argument: str) -> None:
     monkeypatch.chdir(ROOT)
-    with pytest.raises(SystemExit, match=r"worst-bill: .*(no parameter DeployCnvai|not Name=Value: Deploy|many)"):
+    with pytest.raises(
+        SystemExit,
+        match=r"worst-bill: .*(no parameter DeployCnvai|not Name=Value: Deploy|PerDay must be|DeployConvai must be)",
+    ):
         worst_bill.main(["DeployConvai=true", argument])
 
 

@@ -32,7 +32,7 @@ class Call:
 
 
 class Twin:
-    """One vendor, as its fact sheet describes it. A setting is a plain attribute; reset restores the class's default.
+    """One vendor, as its page in docs/vendors describes it. A setting is a plain attribute; reset restores the class's default.
 
     Requests run one at a time under `lock` (they take microseconds; delays happen outside it): routes need no locks.
     skew: seconds that this vendor's clock is ahead. omit: a top-level field left out of the vendor's JSON answers.

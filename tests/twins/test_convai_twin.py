@@ -1,4 +1,4 @@
-"""Convai, as its fact sheet describes it."""
+"""Convai, as its page in docs/vendors describes it."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""SpatialGen, as its fact sheet describes it."""
+"""SpatialGen, as its page in docs/vendors describes it."""
 
 from typing import Any
 

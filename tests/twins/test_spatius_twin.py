@@ -1,4 +1,4 @@
-"""Spatius, as its fact sheet describes it."""
+"""Spatius, as its page in docs/vendors describes it."""
 
 import time
 from typing import Any

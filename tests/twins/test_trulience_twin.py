@@ -1,4 +1,4 @@
-"""Trulience, as its fact sheet describes it."""
+"""Trulience, as its page in docs/vendors describes it."""
 
 from typing import Any
 
