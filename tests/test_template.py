@@ -300,6 +300,19 @@ def test_a_function_can_read_its_own_secret_and_no_other(
     assert functions[vendor]["Properties"]["Environment"]["Variables"]["API_KEY_SECRET"] == {"Ref": f"{name}Secret"}
 
 
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_a_function_reaches_its_own_items_in_the_table_and_no_others(
+    functions: dict[str, Json], deployed: Json, vendor: str
+) -> None:
+    name = functions[vendor]["Condition"].removeprefix("Deploy")
+    role = deployed["Resources"][f"{name}FunctionRole"]
+    (grant,) = [statement for statement in statements(role) if "dynamodb" in json.dumps(statement)]
+    assert set(grant["Action"]) == {f"dynamodb:{action}Item" for action in ("ConditionCheck", "Get", "Update")}
+    assert set(references([grant])) == {"LimitsTable"}
+    # True where the key is absent, so an action without one, such as a scan, must not be granted beside these.
+    assert grant["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{vendor}#*"]}}
+
+
 def test_no_policy_of_ours_has_a_wildcard(deployed: Json) -> None:
     for role in of_type(deployed, "AWS::IAM::Role").values():
         for statement in statements(role):
