@@ -7,20 +7,17 @@ gc.disable()  # nothing that is imported is garbage: a tenth of a cold start wen
 from minting.bodies import Body
 from minting.credentials import Credential, Facts, not_revocable, rfc3339, utc
 from minting.keys import ApiKey, Key, Secret
-from minting.ledger import Change, Ledger
 from minting.limits import digest
 from minting.owners import Owners, token
 from minting.problems import CATALOGUE, FieldError, KeyRejected, Problem
 from minting.settings import AllowList, Settings
 from minting.slots import Rules
 from minting.upstream import (
-    Deadline,
     Dialect,
     Reply,
     Upstream,
     by_status,
     key_rejected,
-    malformed,
     segment,
     vendor_error,
 )
@@ -35,15 +32,12 @@ __all__ = [
     "ApiKey",
     "Body",
     "Call",
-    "Change",
     "Credential",
-    "Deadline",
     "Dialect",
     "Facts",
     "FieldError",
     "Key",
     "KeyRejected",
-    "Ledger",
     "Owners",
     "Problem",
     "Reply",
@@ -55,7 +49,6 @@ __all__ = [
     "by_status",
     "digest",
     "key_rejected",
-    "malformed",
     "not_revocable",
     "rfc3339",
     "segment",
