@@ -9,7 +9,7 @@ import pytest
 from bench import worst_bill
 from bench.worst_bill import Vendor, deployed, of_flood, of_mints, parameters
 from local.template import read
-from minting import CATALOGUE
+from minting.problems import CATALOGUE
 from tests.trust.table import items
 
 if TYPE_CHECKING:

@@ -12,7 +12,13 @@ from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
-from minting import AllowList, Body, Call, Credential, Facts, Key, Problem, Settings, Vendor, digest, not_revocable
+from minting.bodies import Body
+from minting.callers import Caller
+from minting.credentials import Credential, Facts
+from minting.keys import Key
+from minting.problems import FieldError, not_allowed
+from minting.settings import OWN, AllowList, Settings
+from minting.vendor import Call, Vendor
 
 RTC, RTM = 1, 2
 """Types of services. RTC's privileges: 1 join, 2 to 4 publish audio, video and data. RTM's: 1 log in."""
@@ -20,7 +26,7 @@ RTC, RTM = 1, 2
 PRIVILEGES = {"publisher": (1, 2, 3, 4), "subscriber": (1,)}
 LOGIN = (1,)
 
-OWN_ACCOUNT = AllowList("{caller}")
+OWN_ACCOUNT = AllowList(OWN)
 
 LONGEST_CHANNEL = 63
 LONGEST = 86_400
@@ -75,9 +81,12 @@ class TokenRequest(Body, frozen=True):
             raise ValueError("Send `uid` or `account`, not both")
 
 
-class RevokeRequest(Body, frozen=True):
-    """The credential that should end."""
+class ChannelToken(msgspec.Struct, frozen=True):
+    """What the client takes."""
 
+    appId: str
+    channel: str
+    uid: int | str
     token: str
 
 
@@ -98,45 +107,40 @@ vendor = Vendor("agora", AgoraSettings, AgoraKey)
 settings = vendor.settings
 
 
-def permit(request: TokenRequest) -> None:
-    """Raises `not_allowed` for what no caller of this deployment may have."""
-    if request.role not in settings.agora_roles:
-        raise Problem("not_allowed", "This deployment does not offer that role (AgoraRoles).")
+def permit(request: TokenRequest, caller: Caller) -> Iterator[FieldError]:
+    """What is not the caller's, or nobody's in this deployment."""
     if request.rtm and not settings.agora_allow_rtm:
-        raise Problem("not_allowed", "This deployment does not offer rtm (AgoraAllowRtm).")
+        yield FieldError("rtm", "Not offered by this deployment (AGORA_ALLOW_RTM)")
+    if request.account is not None and OWN_ACCOUNT.chosen(request.account, caller.id) is None:
+        yield FieldError("account", "Not yours. Ask for `{caller}`: the answer's uid is yours")
+    if len(request.channel.replace(OWN, caller.id)) > LONGEST_CHANNEL:
+        yield FieldError("channel", f"Longer than {LONGEST_CHANNEL} characters with your id in the place of `{OWN}`")
 
 
-@vendor.mints("POST /v1/agora/tokens", body=TokenRequest, facts=Facts(), permit=permit)
-def mint(request: TokenRequest, call: Call[AgoraKey]) -> Credential:
+@vendor.mints(
+    "POST /v1/agora/tokens",
+    body=TokenRequest,
+    facts=Facts(ends_session=True, ttl="ttl_seconds"),
+    choices={"channel": "agora_channels", "role": "agora_roles"},
+    permit=permit,
+)
+def mint(request: TokenRequest, call: Call[AgoraKey]) -> Credential[ChannelToken]:
     """One token for one channel and one user in it."""
-    caller_id = digest(call.caller)[:32]
-    channel = channel_of(request.channel, caller_id)
-    user = user_of(request, channel, caller_id, call.key)
+    user = user_of(request, call)
     issued = int(time())
-    services = services_of(request, channel, str(user))
+    services = services_of(request, str(user))
     token = access_token(call.key, services, issued, request.ttl_seconds, 1 + secrets.randbelow(99_999_999))
-    body = {"appId": call.key.app_id, "channel": channel, "uid": user, "token": token}
+    body = ChannelToken(call.key.app_id, request.channel, user, token)
     return Credential(body, token, datetime.fromtimestamp(issued + request.ttl_seconds, UTC))
 
 
-def channel_of(asked: str, caller_id: str) -> str:
-    """The channel, if it is listed and, with the caller's id in it, not too long."""
-    channel = settings.agora_channels.chosen(asked, caller_id)
-    if channel is None or len(channel) > LONGEST_CHANNEL:
-        raise Problem("not_allowed", "This deployment does not offer you that channel (AgoraChannels).")
-    return channel
-
-
-def user_of(request: TokenRequest, channel: str, caller_id: str, key: AgoraKey) -> int | str:
+def user_of(request: TokenRequest, call: Call[AgoraKey]) -> int | str:
     """The caller's own account or uid. Whoever joins with the uid of another puts that one out of the channel."""
     if request.account is not None:
-        account = OWN_ACCOUNT.chosen(request.account, caller_id)
-        if account is None:
-            raise Problem("not_allowed", "That account is not yours. Ask for `{caller}`: the answer's uid is yours.")
-        return account
-    own = uid_of(channel, caller_id, key)
+        return call.caller.id
+    own = uid_of(request.channel, call.caller.id, call.key)
     if request.uid not in {None, own}:
-        raise Problem("not_allowed", "That uid is not yours in this channel. Send none: the answer's uid is yours.")
+        raise not_allowed([FieldError("uid", "Not yours in this channel. Send none: the answer's uid is yours")])
     return own
 
 
@@ -149,9 +153,9 @@ def uid_of(channel: str, caller_id: str, key: AgoraKey) -> int:
     return 1 << 30 | int.from_bytes(code[:4]) >> 2
 
 
-def services_of(request: TokenRequest, channel: str, user: str) -> Iterator[Service]:
+def services_of(request: TokenRequest, user: str) -> Iterator[Service]:
     """In the order of their types, as the format wants them. The user has one name in all of them."""
-    yield Service(RTC, PRIVILEGES[request.role], (channel, user))
+    yield Service(RTC, PRIVILEGES[request.role], (request.channel, user))
     if request.rtm:
         yield Service(RTM, LOGIN, (user,))
 
@@ -172,10 +176,5 @@ def text(value: str) -> bytes:
     return pack("<H", len(value)) + value.encode("ascii")
 
 
-@vendor.serves("POST /v1/agora/tokens/revoke", body=RevokeRequest)
-def revoke(_: RevokeRequest, __: Call[AgoraKey]) -> None:
-    """Nothing is kept by the vendor that could end."""
-    raise not_revocable(timedelta(seconds=LONGEST))
-
-
+vendor.cannot_revoke("POST /v1/agora/tokens/revoke", "token", timedelta(seconds=LONGEST))
 handler = vendor.handler

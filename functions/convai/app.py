@@ -4,23 +4,17 @@ from typing import Annotated
 
 import msgspec
 
-from minting import (
-    ApiKey,
-    Body,
-    Call,
-    Credential,
-    Facts,
-    Problem,
-    Reply,
-    Settings,
-    Upstream,
-    Vendor,
-    by_status,
-    key_rejected,
-    rfc3339,
-    token,
-    utc,
-)
+from minting.bodies import Body
+from minting.credentials import Credential, Facts, rfc3339, utc
+from minting.keys import ApiKey
+from minting.owners import token
+from minting.problems import Problem
+from minting.settings import Settings
+from minting.upstream import Reply, Upstream, by_status, key_rejected
+from minting.vendor import Call, Vendor
+
+LIFE = 3600
+"""Seconds; the vendor fixes it."""
 
 
 class ConvaiSettings(Settings, frozen=True, kw_only=True):
@@ -37,6 +31,13 @@ class TokenRequest(Body, frozen=True):
     """The token to act on. It is opaque: some look like UUIDs, some like JWTs."""
 
     apiAuthToken: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+
+
+class AuthToken(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the client takes. Unity refuses an `expirationTime` that does not parse, so one that is not known is left out."""
+
+    apiAuthToken: str
+    expirationTime: str | None = None
 
 
 class Connected(msgspec.Struct, frozen=True):
@@ -80,11 +81,11 @@ def own(request: TokenRequest) -> str:
     return token(request.apiAuthToken)
 
 
-FACTS = Facts(extendable=True, revocable=True)
+FACTS = Facts(extendable=True, revocable=True, ttl=LIFE)
 
 
 @vendor.mints("POST /v1/convai/tokens", "GET /v1/convai/tokens", body=MintRequest, facts=FACTS)
-def mint(_: MintRequest, call: Call[ApiKey]) -> Credential:
+def mint(_: MintRequest, call: Call[ApiKey]) -> Credential[AuthToken]:
     """One token for one connection."""
     reply = api.request("POST", "user/connect", Connected, call.deadline, headers=signed(call), json={})
     return credential(reply.apiAuthToken, reply.expirationTime)
@@ -93,7 +94,7 @@ def mint(_: MintRequest, call: Call[ApiKey]) -> Credential:
 @vendor.serves(
     "POST /v1/convai/tokens/extend", body=TokenRequest, outcome="extended", facts=FACTS, owned=own, counted=True
 )
-def extend(request: TokenRequest, call: Call[ApiKey]) -> Credential:
+def extend(request: TokenRequest, call: Call[ApiKey]) -> Credential[AuthToken]:
     """The same token with a new expiry, where the vendor says which; its current pages do not."""
     wanted = {"apiAuthToken": request.apiAuthToken}
     reply = api.reply(
@@ -115,11 +116,11 @@ def signed(call: Call[ApiKey]) -> dict[str, str]:
     return {"CONVAI-API-KEY": call.key.api_key}
 
 
-def credential(auth_token: str, expiration_time: object) -> Credential:
-    """What the client takes. Unity refuses an `expirationTime` that does not parse, so a bad one is left out."""
+def credential(auth_token: str, expiration_time: object) -> Credential[AuthToken]:
+    """A token and, if the vendor says when, its end."""
     expires_at = utc(expiration_time)
-    expiration = {"expirationTime": rfc3339(expires_at)} if expires_at else {}
-    return Credential({"apiAuthToken": auth_token} | expiration, auth_token, expires_at)
+    body = AuthToken(auth_token, rfc3339(expires_at) if expires_at else None)
+    return Credential(body, auth_token, expires_at)
 
 
 handler = vendor.handler

@@ -10,20 +10,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from minting import (
-    AllowList,
-    ApiKey,
-    Body,
-    Call,
-    Credential,
-    Facts,
-    FieldError,
-    Problem,
-    Settings,
-    Vendor,
-    digest,
-    not_revocable,
-)
+from minting.bodies import Body
+from minting.callers import Caller
+from minting.credentials import Credential, Facts
+from minting.keys import ApiKey
+from minting.problems import FieldError
+from minting.settings import AllowList, Settings
+from minting.vendor import Call, Vendor
 
 SOURCES = ("camera", "microphone", "screen_share", "screen_share_audio")
 
@@ -109,25 +102,20 @@ class TokenRequest(Body, frozen=True):
         return self.room_config.agents if self.room_config else []
 
 
-class RevokeRequest(Body, frozen=True):
-    """The credential that should end."""
+class RoomToken(msgspec.Struct, frozen=True):
+    """What the client takes, beside this deployment's own `LIVEKIT_CLIENT_FIELDS`."""
 
+    server_url: str
     participant_token: str
+    room_name: str
 
 
 vendor = Vendor("livekit", LiveKitSettings, LiveKitKey)
 settings = vendor.settings
 
 
-def permit(request: TokenRequest) -> None:
-    """Raises `not_allowed`, with every field that this deployment does not let callers set."""
-    errors = list(refused(request))
-    if errors:
-        raise Problem("not_allowed", "This deployment does not allow the fields named in `errors`.", errors=errors)
-
-
-def refused(request: TokenRequest) -> Iterator[FieldError]:
-    """All but the room, which depends on who asks."""
+def permit(request: TokenRequest, _: Caller) -> Iterator[FieldError]:
+    """Every field that this deployment does not let callers set, but for the room."""
     if request.participant_identity and not settings.livekit_allow_identity:
         yield FieldError("participant_identity", "Who you are is not yours to choose (LiveKitAllowIdentity)")
     if request.participant_metadata and not settings.livekit_allow_metadata:
@@ -144,27 +132,24 @@ def refused(request: TokenRequest) -> Iterator[FieldError]:
             )
 
 
-@vendor.mints("POST /v1/livekit/tokens", body=TokenRequest, facts=Facts(), permit=permit)
-def mint(request: TokenRequest, call: Call[LiveKitKey]) -> Credential:
-    """One token for one room. Its expiry stops new connections only, and it may be used until then."""
-    caller_id = digest(call.caller)[:32]
-    room = room_of(request.room_name, caller_id)
+@vendor.mints(
+    "POST /v1/livekit/tokens",
+    body=TokenRequest,
+    facts=Facts(ttl="livekit_ttl_seconds"),
+    choices={"room_name": "livekit_rooms"},
+    permit=permit,
+)
+def mint(request: TokenRequest, call: Call[LiveKitKey]) -> Credential[RoomToken]:
+    """One token for one room; without a name, for a new one that nobody else can name."""
+    caller_id = call.caller.id
+    room = request.room_name or f"{caller_id}-{secrets.token_hex(16)}"
     now = int(time())
     expires_at = now + settings.livekit_ttl_seconds
     registered = {"iss": call.key.api_key, "sub": identity(request, caller_id), "nbf": now, "exp": expires_at}
     token = jwt(registered | {"video": grants(room)} | chosen(request), call.key)
-    body = {"server_url": settings.livekit_url, "participant_token": token, "room_name": room}
-    return Credential(settings.livekit_client_fields.members | body, token, datetime.fromtimestamp(expires_at, UTC))
-
-
-def room_of(asked: str | None, caller_id: str) -> str:
-    """The room that is asked for, if it is listed; without one, a new room that nobody else can name."""
-    if asked is None:
-        return f"{caller_id}-{secrets.token_hex(16)}"
-    room = settings.livekit_rooms.chosen(asked, caller_id)
-    if room is None:
-        raise Problem("not_allowed", "This deployment does not offer you that room_name (LiveKitRooms).")
-    return room
+    body = RoomToken(settings.livekit_url, token, room)
+    ends = datetime.fromtimestamp(expires_at, UTC)
+    return Credential(body, token, ends, settings.livekit_client_fields.members)
 
 
 def identity(request: TokenRequest, caller_id: str) -> str:
@@ -213,10 +198,5 @@ def encoded(raw: bytes) -> bytes:
     return base64.urlsafe_b64encode(raw).rstrip(b"=")
 
 
-@vendor.serves("POST /v1/livekit/tokens/revoke", body=RevokeRequest)
-def revoke(_: RevokeRequest, __: Call[LiveKitKey]) -> None:
-    """Nothing is kept by the vendor that could end."""
-    raise not_revocable(timedelta(seconds=LONGEST))
-
-
+vendor.cannot_revoke("POST /v1/livekit/tokens/revoke", "participant_token", timedelta(seconds=LONGEST))
 handler = vendor.handler

@@ -1,29 +1,24 @@
 """Odyssey: client credentials, each for a session that takes a slot of the plan. Facts and sources: docs/vendors/odyssey.md."""
 
 import math
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from time import monotonic, sleep
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from minting import (
-    ApiKey,
-    Body,
-    Call,
-    Credential,
-    Dialect,
-    Facts,
-    Problem,
-    Reply,
-    Rules,
-    Settings,
-    Upstream,
-    Vendor,
-    by_status,
-    key_rejected,
-    not_revocable,
-)
+from minting.bodies import Body
+from minting.callers import Caller
+from minting.credentials import Credential, Facts, rfc3339
+from minting.keys import ApiKey
+from minting.problems import FieldError, Problem
+from minting.relay import ID, Relay
+from minting.settings import AllowList, Settings
+from minting.slots import Rules
+from minting.upstream import Dialect, Reply, Upstream, by_status, key_rejected
+from minting.vendor import Asked, Call, Vendor
 
 POLL_SECONDS = 1.0
 """How often the vendor's own SDK asks again while no streamer is free."""
@@ -41,31 +36,29 @@ SLOT_RETRY_SECONDS = 5
 DAY = 86_400
 """Seconds. A vendor that names a longer one is not taken at its word."""
 
-
-LONGEST = timedelta(seconds=600)
+TOKEN_SECONDS = 600
 """How long the vendor's session tokens are good; what is connected by then goes on."""
+
+CONNECTED_SECONDS = 3600
+"""How long a host can stay connected, and so the longest that a broadcast can last."""
 
 
 class OdysseySettings(Settings, frozen=True, kw_only=True):
     """`ODYSSEY_API_URL`; `ODYSSEY_SLOTS` and `ODYSSEY_SLOTS_PER_CALLER`: how many sessions may be live.
 
     `ODYSSEY_QUEUE_SECONDS`: how long a request waits for a free streamer before it says `no_capacity`.
+    `ODYSSEY_BROADCAST_HOSTS`: where broadcasts may be; a name that begins with a dot is for all hosts below it.
     """
 
     odyssey_api_url: str = "https://api.odyssey.ml"
     odyssey_queue_seconds: Annotated[float, msgspec.Meta(ge=0, le=15)] = 5.0
     odyssey_slots: Annotated[int, msgspec.Meta(ge=1)] = 5
     odyssey_slots_per_caller: Annotated[int, msgspec.Meta(ge=1)] = 2
+    odyssey_broadcast_hosts: AllowList = AllowList()
 
 
 type RegionId = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
 type Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
-
-
-class RevokeRequest(Body, frozen=True):
-    """The credential that should end."""
-
-    session_token: str
 
 
 class MintRequest(Body, frozen=True):
@@ -89,6 +82,22 @@ class Requested(msgspec.Struct, frozen=True):
     capabilities: Any = None
 
 
+class Capabilities(msgspec.Struct, frozen=True):
+    """The one that both of the vendor's SDKs know."""
+
+    image_to_video: bool
+
+
+class ClientCredentials(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the client takes, as the SDK's loader wants it: `signaling_url` has one l here."""
+
+    session_id: str
+    signaling_url: str
+    session_token: str
+    expires_in: int
+    capabilities: Capabilities | None = None
+
+
 class Session(msgspec.Struct, frozen=True):
     """What is kept of a session until its end: no credential."""
 
@@ -101,7 +110,7 @@ class SessionToken(msgspec.Struct, frozen=True):
     """Answer to call 4."""
 
     session_token: Annotated[str, msgspec.Meta(min_length=1)]
-    expires_in: Annotated[int, msgspec.Meta(gt=0, le=DAY)] = 600
+    expires_in: Annotated[int, msgspec.Meta(gt=0, le=DAY)] = TOKEN_SECONDS
 
 
 class NoSlot(Problem):
@@ -248,24 +257,18 @@ def take_slot(request: MintRequest, call: Call[ApiKey]) -> Session:
 @vendor.mints_session(
     "POST /v1/odyssey/client-credentials",
     body=MintRequest,
-    facts=Facts(takes_slot=True),
+    facts=Facts(takes_slot=True, ttl=TOKEN_SECONDS),
     take=take_slot,
     session=Session,
     rules=Rules(vendor.settings.odyssey_slots, vendor.settings.odyssey_slots_per_caller, IDLE_SECONDS),
 )
-def mint(session: Session, call: Call[ApiKey]) -> Credential:
-    """Credentials for a session, as the SDK's loader takes them: `signaling_url` has one l here."""
+def mint(session: Session, call: Call[ApiKey]) -> Credential[ClientCredentials]:
+    """Credentials for one session, which takes a slot of the plan."""
     asked_at = datetime.now(UTC)
     token = ask("sessions/token", SessionToken, {"session_id": session.session_id}, call)
-    body = {
-        "session_id": session.session_id,
-        "signaling_url": session.signalling_url,
-        "session_token": token.session_token,
-        "expires_in": token.expires_in,
-    }
-    expires_at = asked_at + timedelta(seconds=token.expires_in)
-    able = {} if session.image_to_video is None else {"capabilities": {"image_to_video": session.image_to_video}}
-    return Credential(body | able, token.session_token, expires_at)
+    able = None if session.image_to_video is None else Capabilities(session.image_to_video)
+    body = ClientCredentials(session.session_id, session.signalling_url, token.session_token, token.expires_in, able)
+    return Credential(body, token.session_token, asked_at + timedelta(seconds=token.expires_in))
 
 
 def kept(requested: Requested) -> Session:
@@ -276,10 +279,97 @@ def kept(requested: Requested) -> Session:
     return Session(requested.session_id, requested.signalling_url, None)
 
 
-@vendor.serves("POST /v1/odyssey/client-credentials/revoke", body=RevokeRequest)
-def revoke(_: RevokeRequest, __: Call[ApiKey]) -> None:
-    """The vendor has no such call."""
-    raise not_revocable(LONGEST)
+vendor.cannot_revoke("POST /v1/odyssey/client-credentials/revoke", "session_token", timedelta(seconds=TOKEN_SECONDS))
+
+
+# Broadcasts: no call of the vendor's gives a spectator token; a host's client gets it over its connection, and leaves it here.
+
+URL = r"\A(?:https|wss)://([A-Za-z0-9.-]{1,253})(?::443)?(?:[/?][\x21-\x7e]*)?\Z"
+
+type Url = Annotated[str, msgspec.Meta(max_length=2048, pattern=URL)]
+
+
+class Spectator(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a viewer's client takes. How long the token is good is not documented: as long as the broadcast (an assumption)."""
+
+    webrtc_url: str
+    spectator_token: str
+    hls_url: str | None = None
+
+
+class BroadcastRequest(Body, frozen=True):
+    """What the host's client got with `broadcast_ready`, for how many `viewers` (callers) at most, and for how long."""
+
+    webrtc_url: Url
+    spectator_token: Annotated[str, msgspec.Meta(pattern=r"\A[\x21-\x7e]{1,4096}\Z")]
+    hls_url: Url | None = None
+    viewers: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
+    ttl_seconds: Annotated[int, msgspec.Meta(ge=60, le=CONNECTED_SECONDS)] = CONNECTED_SECONDS
+
+
+class Broadcast(msgspec.Struct, frozen=True):
+    """What the host's client passes to viewers: whoever is signed in and has the id may watch."""
+
+    id: str
+    expires_at: str
+
+
+class BroadcastPath(Body, frozen=True):
+    """A broadcast, in the path."""
+
+    id: Annotated[str, msgspec.Meta(pattern=ID)]
+
+
+broadcasts = Relay(vendor.ledger, "broadcast", Spectator)
+
+
+def permit_hosts(request: BroadcastRequest, _: Caller) -> Iterator[FieldError]:
+    """Every URL that would send viewers, and the token with them, elsewhere than to the vendor."""
+    for field in ("webrtc_url", "hls_url"):
+        match = re.match(URL, getattr(request, field) or "")
+        if match and not is_vendors(match[1].lower()):
+            yield FieldError(field, "Not on a host that this deployment offers (ODYSSEY_BROADCAST_HOSTS)")
+
+
+def is_vendors(host: str) -> bool:
+    """Whether a host is listed, or is below one that is."""
+    parents = (host[place:] for place, character in enumerate(host) if character == ".")
+    return any(name in vendor.settings.odyssey_broadcast_hosts for name in (host, *parents))
+
+
+@vendor.keeps(
+    "POST /v1/odyssey/broadcasts",
+    body=BroadcastRequest,
+    outcome="registered",
+    status=201,
+    permit=permit_hosts,
+    counted=True,
+)
+def register(asked: Asked[BroadcastRequest]) -> Broadcast:
+    """Keeps a broadcast for viewers, until its host ends it or its time is over."""
+    sent = asked.body
+    ends = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=sent.ttl_seconds)
+    spectator = Spectator(sent.webrtc_url, sent.spectator_token, sent.hls_url)
+    relay_id = broadcasts.leave(spectator, asked.caller, int(ends.timestamp()), sent.viewers, asked.deadline)
+    return Broadcast(relay_id, rfc3339(ends))
+
+
+@vendor.keeps("GET /v1/odyssey/broadcasts/{id}", body=BroadcastPath, outcome="watched")
+def watch(asked: Asked[BroadcastPath]) -> Credential[Spectator]:
+    """A broadcast as its host registered it, for any caller who knows its id."""
+    spectator = broadcasts.read(asked.body.id, asked.caller, asked.deadline)
+    return Credential(spectator, spectator.spectator_token, None)
+
+
+def broadcast_of(request: BroadcastPath) -> str:
+    """The thing that must be the caller's own."""
+    return broadcasts.name(request.id)
+
+
+@vendor.keeps("DELETE /v1/odyssey/broadcasts/{id}", body=BroadcastPath, outcome="ended", status=204, owned=broadcast_of)
+def end(asked: Asked[BroadcastPath]) -> None:
+    """Ends a broadcast for those who have not read it yet; who watches goes on until the host's stream ends."""
+    broadcasts.end(asked.body.id, asked.deadline)
 
 
 handler = vendor.handler

@@ -3,7 +3,7 @@
 The vendor mints nothing, and documents no error: what a status means is an assumption. Facts: docs/vendors/spatialgen.md.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, NamedTuple, Self
@@ -12,28 +12,14 @@ from uuid import UUID
 
 import msgspec
 
-from minting import (
-    AllowList,
-    Body,
-    Call,
-    Credential,
-    Facts,
-    FieldError,
-    Key,
-    KeyRejected,
-    Owners,
-    Problem,
-    Reply,
-    Secret,
-    Settings,
-    Upstream,
-    Vendor,
-    by_status,
-    not_revocable,
-    rfc3339,
-    segment,
-    utc,
-)
+from minting.bodies import Body
+from minting.callers import Caller
+from minting.credentials import Credential, not_revocable, rfc3339, utc
+from minting.keys import Key, Secret
+from minting.problems import FieldError, KeyRejected, Problem
+from minting.settings import AllowList, Settings
+from minting.upstream import Reply, Upstream, by_status, segment
+from minting.vendor import Call, Vendor
 
 
 class SpatialGenSettings(Settings, frozen=True, kw_only=True):
@@ -150,18 +136,26 @@ class LeaseRequest(Body, frozen=True):
     """Nothing can be chosen: there is one key, and its role is `readonly`."""
 
 
-def permit_lease(_: LeaseRequest) -> None:
-    """Raises `not_allowed` where callers are to read through us alone: the key itself knows no folders."""
+class Lease(msgspec.Struct, frozen=True):
+    """What the client takes."""
+
+    key: str
+    role: Literal["readonly"]
+    expires_at: str
+
+
+def permit_lease(_: LeaseRequest, __: Caller) -> Iterator[FieldError]:
+    """Nothing, where callers are to read through us alone: the key itself knows no folders."""
     if not settings.spatialgen_lease:
-        raise Problem("not_allowed", "This deployment hands out no key (SpatialGenLease).")
+        yield FieldError("", "This deployment hands out no key (SPATIALGEN_LEASE)")
 
 
-@vendor.mints("POST /v1/spatialgen/keys", body=LeaseRequest, facts=Facts(), permit=permit_lease)
-def lease(_: LeaseRequest, call: Call[SpatialGenKeys]) -> Credential:
+@vendor.mints("POST /v1/spatialgen/keys", body=LeaseRequest, permit=permit_lease)
+def lease(_: LeaseRequest, call: Call[SpatialGenKeys]) -> Credential[Lease]:
     """The readonly key as it is: every caller gets the same one, and it ends for all of them at once."""
     held = readonly_key(call.key)
-    body = {"key": held.key.strip(), "role": held.role, "expires_at": rfc3339(held.expires_at)}
-    return Credential(body, body["key"], held.expires_at)
+    body = Lease(held.key.strip(), held.role, rfc3339(held.expires_at))
+    return Credential(body, body.key, held.expires_at)
 
 
 class RevokeRequest(Body, frozen=True):
@@ -240,30 +234,34 @@ class Video(msgspec.Struct, frozen=True):
     library: Library
 
 
-def permit_reading(_: Body) -> None:
-    """Raises `not_allowed` where no folder is offered."""
+class Videos(msgspec.Struct, frozen=True):
+    """Streams of any number of videos."""
+
+    videos: list[Published]
+
+
+def permit_reading(_: Body, __: Caller) -> Iterator[FieldError]:
+    """Nothing, where no folder is offered."""
     if not list(settings.spatialgen_folders):
-        raise Problem("not_allowed", "This deployment offers no folder (SpatialGenFolders).")
-
-
-def permit_folders(request: VideosRequest) -> None:
-    """Raises `not_allowed` for a folder that is not offered."""
-    permit_reading(request)
-    if any(folder not in settings.spatialgen_folders for folder in request.folderName):
-        raise Problem("not_allowed", "This deployment does not offer that folder (SpatialGenFolders).")
+        yield FieldError("", "This deployment offers no folder (SPATIALGEN_FOLDERS)")
 
 
 @vendor.serves(
-    "GET /v1/spatialgen/videos", body=VideosRequest, outcome="read", permit=permit_folders, part=readonly_part
+    "GET /v1/spatialgen/videos",
+    body=VideosRequest,
+    outcome="read",
+    choices={"folderName": "spatialgen_folders"},
+    permit=permit_reading,
+    part=readonly_part,
 )
-def list_videos(request: VideosRequest, call: Call[SpatialGenKeys]) -> Mapping[str, Any]:
+def list_videos(request: VideosRequest, call: Call[SpatialGenKeys]) -> Videos:
     """Published streams, newest first. What the vendor filters is filtered again: an older page of its has no `visibility`."""
     folders = request.folderName or sorted(settings.spatialgen_folders)
     filters = [("folderName", folder) for folder in folders if "*" not in folders]
     filters += [("visibility", request.visibility)] if request.visibility else []
     path = f"videos/published?{urlencode(filters)}"
     found = api.request("GET", path, list[Published], call.deadline, headers=reading(call), dialect=by_status)
-    return {"videos": [each for each in found if fits(each, folders, request.visibility)]}
+    return Videos([each for each in found if fits(each, folders, request.visibility)])
 
 
 def fits(each: Published, folders: list[str], visibility: str | None) -> bool:
@@ -275,13 +273,13 @@ STREAMS = "/v1/spatialgen/videos/{id}/streams"
 
 
 @vendor.serves(f"GET {STREAMS}", body=StreamsRequest, outcome="read", permit=permit_reading, part=readonly_part)
-def list_streams(request: StreamsRequest, call: Call[SpatialGenKeys]) -> Mapping[str, Any]:
+def list_streams(request: StreamsRequest, call: Call[SpatialGenKeys]) -> Video:
     """A video's streams. One in another folder is as one that is not there, so that ids cannot be tried out."""
     path = f"videos/{request.id}/streams"
     video = api.request("GET", path, Video, call.deadline, headers=reading(call), dialect=video_dialect)
     if (video.library.folderName or "") not in settings.spatialgen_folders:
         raise no_video()
-    return msgspec.structs.asdict(video)
+    return video
 
 
 def video_dialect(reply: Reply) -> Problem | None:
@@ -319,10 +317,9 @@ class License(msgspec.Struct, frozen=True):
     largest=32 * 1024,
     part=readonly_part,
 )
-def license_widevine(request: LicenseRequest, call: Call[SpatialGenKeys]) -> Mapping[str, Any]:
+def license_widevine(request: LicenseRequest, call: Call[SpatialGenKeys]) -> License:
     """A licence for one player. The folder that a `key_id` belongs to cannot be looked up: any that is offered will do."""
-    reply = drm.request("POST", "widevine/license", License, call.deadline, headers=reading(call), json=request)
-    return {"license": reply.license}
+    return drm.request("POST", "widevine/license", License, call.deadline, headers=reading(call), json=request)
 
 
 # What may be uploaded
@@ -531,21 +528,13 @@ class Started(msgspec.Struct, frozen=True):
 
 
 class SignedPart(msgspec.Struct, frozen=True):
-    """Where the bytes of a part go, by PUT and without a key."""
+    """The vendor's answer for a part."""
 
     partNumber: int
     sizeBytes: int
     byteStart: int
     url: Annotated[str, msgspec.Meta(pattern=r"\Ahttps?://[\x21-\x7e]+\Z")]
     expiresAt: object = None
-
-    def shown(self) -> dict[str, object]:
-        """As clients get it. Whether the vendor's `byteEnd` is the last byte or the next is not documented; ours is the last."""
-        end = utc(self.expiresAt)
-        return msgspec.structs.asdict(self) | {
-            "byteEnd": self.byteStart + self.sizeBytes - 1,
-            "expiresAt": rfc3339(end) if end else None,
-        }
 
 
 class Signed(File, frozen=True, kw_only=True):
@@ -554,16 +543,33 @@ class Signed(File, frozen=True, kw_only=True):
     parts: Annotated[list[SignedPart], msgspec.Meta(min_length=1)]
 
 
+class PartUrl(msgspec.Struct, frozen=True):
+    """Where the bytes of a part go, by PUT and without a key. `byteEnd` is the last byte; the vendor's may be the next one."""
+
+    partNumber: int
+    sizeBytes: int
+    byteStart: int
+    byteEnd: int
+    url: str
+    expiresAt: Text
+
+    @classmethod
+    def of(cls, part: SignedPart) -> Self:
+        """From the vendor's answer."""
+        end, last = utc(part.expiresAt), part.byteStart + part.sizeBytes - 1
+        return cls(part.partNumber, part.sizeBytes, part.byteStart, last, part.url, rfc3339(end) if end else None)
+
+
+class PartUrls(File, frozen=True, kw_only=True):
+    """What the client takes to upload a file."""
+
+    parts: list[PartUrl]
+
+
 class Completed(File, frozen=True, kw_only=True):
     """Answer to a completion. `libraryId` is there once all files of the upload are complete."""
 
     libraryId: Number = None
-
-
-def permit_upload(request: StartRequest) -> None:
-    """Raises `not_allowed` for a folder that callers may not fill; where they name none, the vendor has its own default."""
-    if request.folderName and request.folderName not in settings.spatialgen_upload_folders:
-        raise Problem("not_allowed", "This deployment takes no uploads to that folder (SpatialGenUploadFolders).")
 
 
 def upload_of(request: UploadRequest) -> str:
@@ -586,28 +592,28 @@ def at(request: FileRequest, step: str) -> str:
     body=StartRequest,
     outcome="started",
     status=201,
-    permit=permit_upload,
+    choices={"folderName": "spatialgen_upload_folders"},
     counted=True,
     part=upload_part,
 )
-def start(request: StartRequest, call: Call[SpatialGenKeys]) -> Mapping[str, Any]:
-    """A new upload, with which its caller alone may go on."""
+def start(request: StartRequest, call: Call[SpatialGenKeys]) -> Started:
+    """A new upload, with which its caller alone may go on. A folder that is not named is the vendor's default."""
     started = starts.request("POST", "videos/uploads", Started, call.deadline, headers=uploading(call), json=request)
     session = started.uploadSessionId
     files = [file_of(FileRequest(session, file.uploadId)) for file in started.files]
     for thing in [upload_of(UploadRequest(session)), *files]:
-        Owners(call.ledger).remember(thing, call.caller, datetime.now(UTC) + LIFE, call.deadline)
-    return msgspec.structs.asdict(started)
+        vendor.owners.remember(thing, call.caller, datetime.now(UTC) + LIFE, call.deadline)
+    return started
 
 
 @vendor.serves(f"POST {FILE}/part-urls", body=PartUrlsRequest, outcome="signed", owned=file_of, part=upload_part)
-def sign_parts(request: PartUrlsRequest, call: Call[SpatialGenKeys]) -> Credential:
+def sign_parts(request: PartUrlsRequest, call: Call[SpatialGenKeys]) -> Credential[PartUrls]:
     """Presigned URLs, as often as wanted until the file is complete. The record has the fingerprint of the first."""
     some: dict[str, object] = {"partNumbers": request.partNumbers}
     wanted = some if request.partNumbers else {"startPartNumber": request.startPartNumber, "count": request.count}
     path = at(request, "part-urls")
     signed = api.request("POST", path, Signed, call.deadline, headers=uploading(call), json=wanted)
-    body = msgspec.structs.asdict(signed) | {"parts": [part.shown() for part in signed.parts]}
+    body = PartUrls(**msgspec.structs.asdict(signed) | {"parts": [PartUrl.of(part) for part in signed.parts]})
     ends = [end for end in (utc(part.expiresAt) for part in signed.parts) if end]
     return Credential(body, signed.parts[0].url, min(ends, default=None))
 
@@ -620,12 +626,11 @@ def sign_parts(request: PartUrlsRequest, call: Call[SpatialGenKeys]) -> Credenti
     largest=1024 * 1024,
     part=upload_part,
 )
-def complete(request: CompleteRequest, call: Call[SpatialGenKeys]) -> Mapping[str, Any]:
+def complete(request: CompleteRequest, call: Call[SpatialGenKeys]) -> Completed:
     """Ends a file's upload, and says so again when asked again. The last file's makes the video."""
     wanted = {"parts": request.parts} if request.parts else {}
     path = at(request, "complete")
-    done = api.request("POST", path, Completed, call.deadline, headers=uploading(call), json=wanted)
-    return msgspec.structs.asdict(done)
+    return api.request("POST", path, Completed, call.deadline, headers=uploading(call), json=wanted)
 
 
 CANCEL = "/v1/spatialgen/uploads/{sessionId}/cancel"

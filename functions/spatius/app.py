@@ -3,29 +3,22 @@
 import base64
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from time import time
+from time import monotonic, time
 from typing import Annotated, Any, Literal
 
 import msgspec
 
-from minting import (
-    AllowList,
-    ApiKey,
-    Body,
-    Call,
-    Credential,
-    Facts,
-    Problem,
-    Reply,
-    Settings,
-    Upstream,
-    Vendor,
-    by_status,
-    not_revocable,
-    vendor_error,
-)
+from minting.bodies import Body
+from minting.credentials import Credential, Facts
+from minting.deadline import Deadline
+from minting.keys import ApiKey
+from minting.problems import Problem
+from minting.settings import AllowList, Settings
+from minting.upstream import Reply, Upstream, by_status, vendor_error
+from minting.vendor import Call, Vendor
 
 type Region = Literal["us-west", "ap-northeast", "cn-beijing"]
+REGIONS: tuple[Region, ...] = ("us-west", "ap-northeast", "cn-beijing")
 
 CODES = {
     "BAD_REQUEST", "INVALID_ARGUMENT", "FAILED_PRECONDITION", "invalid_request", "UNAUTHORIZED", "unauthorized", "expired",
@@ -34,24 +27,28 @@ CODES = {
 }  # fmt: skip
 """Those that the vendor's own tooling knows. Anything else in an error's `code` is not passed on."""
 
-
 LONGEST = timedelta(hours=24)
 """The vendor gives no token a longer life."""
 
+REGIONAL = {"vendor_unavailable", "vendor_timeout", "vendor_malformed", "vendor_error"}
+"""Problems that another region need not have."""
+
+DOWN_SECONDS = 30
+"""How long a region that has failed is asked last."""
+
 
 class SpatiusSettings(Settings, frozen=True, kw_only=True):
-    """`SPATIUS_APP_ID`, `SPATIUS_REGION`, `SPATIUS_AVATAR_IDS`; `SPATIUS_CONSOLE_ENDPOINT` stands in for every region's."""
+    """`SPATIUS_APP_ID`, `SPATIUS_AVATAR_IDS`, and `SPATIUS_REGION`: where tokens are minted and clients connect unless they ask.
+
+    `SPATIUS_REGIONS`: those that callers may ask for and, if the first is one of them, those that are asked when it fails.
+    `SPATIUS_CONSOLE_ENDPOINT` stands in for every region's console, with `{region}` in it where each has its own.
+    """
 
     spatius_app_id: str = ""
     spatius_region: Region = "us-west"
+    spatius_regions: AllowList = AllowList()
     spatius_avatar_ids: AllowList = AllowList()
-    spatius_console_endpoint: str = ""
-
-
-class RevokeRequest(Body, frozen=True):
-    """The credential that should end."""
-
-    sessionToken: str
+    spatius_console_endpoint: str = "https://console.{region}.{domain}/v1/console"
 
 
 class MintRequest(Body, frozen=True):
@@ -60,6 +57,15 @@ class MintRequest(Body, frozen=True):
     ttl_seconds: Annotated[int, msgspec.Meta(ge=60, le=86_340)] = 3600
     region: Region | None = None
     avatarId: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,128}\Z")] | None = None
+
+
+class SessionToken(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What the client takes. `region` is where it connects; the token is good in every one."""
+
+    sessionToken: str
+    appId: str
+    avatarId: str | None = None
+    region: str
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -100,35 +106,58 @@ def error_status(error: dict[str, Any], reply: Reply) -> int:
 vendor = Vendor("spatius", SpatiusSettings, ApiKey)
 
 
+failed_at: dict[Region, float] = {}
+"""When a region's console last failed, in monotonic seconds."""
+
+
 @cache
 def console(region: Region) -> Upstream:
     """A region's console. A second token does no harm: it takes no slot, and the first one stays good."""
     domain = "spatialwalk.top" if region.startswith("cn-") else "spatius.ai"
-    url = vendor.settings.spatius_console_endpoint or f"https://console.{region}.{domain}/v1/console"
+    url = vendor.settings.spatius_console_endpoint.replace("{region}", region).replace("{domain}", domain)
     return Upstream(url, repeatable=["session-tokens"], dialect=dialect)
 
 
-def permit(request: MintRequest) -> None:
-    """Raises `not_allowed` for an avatar that this deployment does not offer."""
-    if request.avatarId and request.avatarId not in vendor.settings.spatius_avatar_ids:
-        raise Problem("not_allowed", "This deployment does not offer that avatarId (SpatiusAvatarIds).")
-
-
-@vendor.mints("POST /v1/spatius/session-tokens", body=MintRequest, facts=Facts(), permit=permit)
-def mint(request: MintRequest, call: Call[ApiKey]) -> Credential:
+@vendor.mints(
+    "POST /v1/spatius/session-tokens",
+    body=MintRequest,
+    facts=Facts(ttl="ttl_seconds"),
+    choices={"avatarId": "spatius_avatar_ids", "region": "spatius_regions"},
+)
+def mint(request: MintRequest, call: Call[ApiKey]) -> Credential[SessionToken]:
     """One token for one connection; expiry stops new connections only. The vendor does not say when it ends: we do."""
     region = request.region or vendor.settings.spatius_region
     expire_at = int(time()) + request.ttl_seconds
-    headers = {"X-Api-Key": call.key.api_key}
-    token = (
-        console(region)
-        .request("POST", "session-tokens", Token, call.deadline, headers=headers, json={"expireAt": expire_at})
-        .sessionToken
-    )
-    body = {"sessionToken": token, "appId": app_id(token), "avatarId": request.avatarId, "region": region}
-    return Credential(
-        {name: value for name, value in body.items() if value}, token, datetime.fromtimestamp(expire_at, UTC)
-    )
+    token = token_of(consoles(region), expire_at, call)
+    body = SessionToken(sessionToken=token, appId=app_id(token), avatarId=request.avatarId, region=region)
+    return Credential(body, token, datetime.fromtimestamp(expire_at, UTC))
+
+
+def consoles(first: Region) -> list[Region]:
+    """Whose consoles to ask, in that order; none but the first where that one is not listed, or one endpoint stands for all."""
+    listed = [region for region in REGIONS if region in vendor.settings.spatius_regions]
+    if first not in listed or "{region}" not in vendor.settings.spatius_console_endpoint:
+        return [first]
+    lately = monotonic() - DOWN_SECONDS
+    return sorted(listed, key=lambda region: (failed_at.get(region, lately) > lately, region != first))
+
+
+def token_of(regions: list[Region], expire_at: int, call: Call[ApiKey]) -> str:
+    """A token from the first console that is in order. Each has its share of the time that is left."""
+    for place, region in enumerate(regions[:-1]):
+        try:
+            return token_from(region, expire_at, call, call.deadline.part(1 / (len(regions) - place)))
+        except Problem as problem:
+            if problem.code not in REGIONAL or not problem.retryable:
+                raise
+            failed_at[region] = monotonic()
+    return token_from(regions[-1], expire_at, call, call.deadline)
+
+
+def token_from(region: Region, expire_at: int, call: Call[ApiKey], deadline: Deadline) -> str:
+    """A token from one region's console."""
+    headers, wanted = {"X-Api-Key": call.key.api_key}, {"expireAt": expire_at}
+    return console(region).request("POST", "session-tokens", Token, deadline, headers=headers, json=wanted).sessionToken
 
 
 def app_id(token: str) -> str:
@@ -155,10 +184,5 @@ def claimed_app_id(token: str) -> str:
     return claim if isinstance(claim, str) else ""
 
 
-@vendor.serves("POST /v1/spatius/session-tokens/revoke", body=RevokeRequest)
-def revoke(_: RevokeRequest, __: Call[ApiKey]) -> None:
-    """The vendor has no such call."""
-    raise not_revocable(LONGEST)
-
-
+vendor.cannot_revoke("POST /v1/spatius/session-tokens/revoke", "sessionToken", LONGEST)
 handler = vendor.handler

@@ -5,21 +5,13 @@ from typing import Annotated
 
 import msgspec
 
-from minting import (
-    AllowList,
-    ApiKey,
-    Body,
-    Call,
-    Credential,
-    Facts,
-    Problem,
-    Reply,
-    Settings,
-    Upstream,
-    Vendor,
-    by_status,
-    not_revocable,
-)
+from minting.bodies import Body
+from minting.credentials import Credential, Facts
+from minting.keys import ApiKey
+from minting.problems import Problem
+from minting.settings import AllowList, Settings
+from minting.upstream import Reply, Upstream, by_status
+from minting.vendor import Call, Vendor
 
 STATUSES = {19: 400, 16: 401, 33: 403, 34: 403, 35: 403, 36: 429, 45: 500}
 """The vendor's error numbers; it says to go by these. Each means what its status means."""
@@ -39,17 +31,19 @@ class TrulienceSettings(Settings, frozen=True, kw_only=True):
     trulience_avatar_ids: AllowList = AllowList()
 
 
-class RevokeRequest(Body, frozen=True):
-    """The credential that should end."""
-
-    jwt: str
-
-
 class MintRequest(Body, frozen=True):
     """`avatar_id` is text: its 19 digits do not survive as a JSON number. `expire_at` is a duration in seconds."""
 
     avatar_id: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
     expire_at: Annotated[int, msgspec.Meta(ge=60, le=3600)] = 120
+
+
+class SessionToken(msgspec.Struct, frozen=True):
+    """What the client takes."""
+
+    jwt: str
+    expires_in: int
+    avatar_id: str
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -78,28 +72,22 @@ vendor = Vendor("trulience", TrulienceSettings, ApiKey)
 api = Upstream(vendor.settings.trulience_api_url, repeatable=["auth/generate-token"], dialect=dialect)
 
 
-def permit(request: MintRequest) -> None:
-    """Raises `not_allowed` for an avatar that this deployment does not offer."""
-    if request.avatar_id not in vendor.settings.trulience_avatar_ids:
-        raise Problem("not_allowed", "This deployment does not offer that avatar_id (TrulienceAvatarIds).")
-
-
-@vendor.mints("POST /v1/trulience/tokens", body=MintRequest, facts=Facts(single_use=True), permit=permit)
-def mint(request: MintRequest, call: Call[ApiKey]) -> Credential:
+@vendor.mints(
+    "POST /v1/trulience/tokens",
+    body=MintRequest,
+    facts=Facts(single_use=True, ttl="expire_at"),
+    choices={"avatar_id": "trulience_avatar_ids"},
+)
+def mint(request: MintRequest, call: Call[ApiKey]) -> Credential[SessionToken]:
     """One JWT for one session. Its clock runs from now on, not from its first use."""
     asked_at = datetime.now(UTC)
     wanted = {"avatar_id": request.avatar_id, "expire_at": request.expire_at}
     headers = {"x-api-key": call.key.api_key}
     token = api.request("POST", "auth/generate-token", Token, call.deadline, headers=headers, json=wanted)
     expires_in = token.expires_in or request.expire_at
-    body: dict[str, object] = {"jwt": token.jwt, "expires_in": expires_in, "avatar_id": request.avatar_id}
+    body = SessionToken(token.jwt, expires_in, request.avatar_id)
     return Credential(body, token.jwt, asked_at + timedelta(seconds=expires_in))
 
 
-@vendor.serves("POST /v1/trulience/tokens/revoke", body=RevokeRequest)
-def revoke(_: RevokeRequest, __: Call[ApiKey]) -> None:
-    """The vendor has no such call."""
-    raise not_revocable(LONGEST)
-
-
+vendor.cannot_revoke("POST /v1/trulience/tokens/revoke", "jwt", LONGEST)
 handler = vendor.handler

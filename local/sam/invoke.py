@@ -32,7 +32,7 @@ AWS = {
     "AWS_MAX_ATTEMPTS": "1",
 }
 
-NAMING = {"extend", "revoke", "part-urls", "complete", "cancel"}
+NAMING = {"extend", "revoke", "part-urls", "complete", "cancel", "watch", "end"}
 """Operations that go on with what another has made."""
 
 

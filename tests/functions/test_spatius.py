@@ -78,9 +78,17 @@ def test_every_region_has_its_console(function: Fresh, region: str, url: str) ->
 
 
 def test_the_callers_region_wins_over_the_deployments(function: Fresh) -> None:
-    spatius = function("spatius", SPATIUS_REGION="ap-northeast")
+    spatius = function("spatius", SPATIUS_REGION="ap-northeast", SPATIUS_REGIONS="cn-beijing")
     answers = [spatius.ask("spatius-mint", body) for body in ({}, {"region": "cn-beijing"})]
     assert [minted(answer).fields["region"] for answer in answers] == ["ap-northeast", "cn-beijing"]
+
+
+def test_a_region_that_is_not_listed_is_refused_before_the_vendor_is_asked(function: Fresh) -> None:
+    spatius = function("spatius", SPATIUS_REGIONS="us-west")
+    answer = spatius.ask("spatius-mint", {"region": "cn-beijing"})
+    assert said(answer) == NOT_ALLOWED
+    assert faults(answer) == ["region"]
+    assert spatius.twin.calls == []
 
 
 def test_a_listed_avatar_is_told_back(warm: Fresh) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,8 +15,17 @@ MEMBERS = {
 zones = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 
 
-def soon(seconds: float) -> Credential:
-    return Credential({"token": "t"}, "t", datetime.now(UTC) + timedelta(seconds=seconds))
+class Token(msgspec.Struct, omit_defaults=True):
+    token: str
+    url: str | None = None
+
+
+class Forged(msgspec.Struct):
+    mint: str = "forged"
+
+
+def soon(seconds: float) -> Credential[Token]:
+    return Credential(Token("t"), "t", datetime.now(UTC) + timedelta(seconds=seconds))
 
 
 def test_the_vendors_fields_stand_beside_the_facts() -> None:
@@ -27,7 +37,14 @@ def test_the_vendors_fields_stand_beside_the_facts() -> None:
 
 
 def test_a_vendors_field_cannot_stand_in_for_our_facts() -> None:
-    assert Credential({"mint": "forged"}, "t", None).answer("id-1", "v", Facts())["mint"]["id"] == "id-1"
+    assert Credential(Forged(), "t", None).answer("id-1", "v", Facts())["mint"]["id"] == "id-1"
+
+
+def test_what_the_team_adds_stands_beside_the_vendors_fields_and_in_the_place_of_none() -> None:
+    public = {"app": "a", "token": "forged", "mint": "forged"}
+    answer = Credential(Token("t"), "t", None, public).answer("id-1", "v", Facts())
+    assert answer == {"app": "a", "token": "t", "mint": answer["mint"]}
+    assert answer["mint"]["id"] == "id-1"
 
 
 @pytest.mark.parametrize("seconds", [0.4, 59.9, 3600])
@@ -43,7 +60,7 @@ def test_a_credential_that_is_over_has_nothing_left() -> None:
 
 
 def test_an_unknown_end_is_null() -> None:
-    mint = Credential({}, "t", None).answer("", "", Facts())["mint"]
+    mint = Credential(Token("t"), "t", None).answer("", "", Facts())["mint"]
     assert (mint["expires_at"], mint["expires_in"]) == (None, None)
 
 

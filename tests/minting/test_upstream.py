@@ -18,8 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.twins.twin import Fault, Routes, Twin
+from minting.deadline import Deadline
 from minting.problems import KeyRejected, Problem
-from minting.upstream import LARGEST_REPLY, Deadline, Reply, Upstream, by_status, segment
+from minting.upstream import LARGEST_REPLY, Reply, Upstream, by_status, segment
 
 KEY = {"X-Api-Key": "the-key"}
 HEADERS = 8

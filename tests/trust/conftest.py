@@ -29,7 +29,7 @@ def unlimited(bundle: Bundle) -> Callable[..., Function]:
     def fresh(vendor: str, secret: dict[str, Any] | None = None) -> Function:
         value = parameters.secret(vendor) if secret is None else secret
         made = Function(bundle, vendor, allowed, json.dumps(value))
-        made.module.vendor._ledger._client = NoTable()
+        made.module.vendor.ledger._client = NoTable()
         return made
 
     return fresh

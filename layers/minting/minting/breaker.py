@@ -3,10 +3,10 @@
 from contextlib import suppress
 from time import time
 
+from minting.deadline import Deadline
 from minting.ledger import Change, Ledger, Refused
 from minting.limits import STOP
 from minting.problems import Problem
-from minting.upstream import Deadline
 
 TROUBLE = {"vendor_unavailable", "vendor_timeout"}
 """Problems that say the vendor is down or slow; any answer of its own, an error too, says that it is not."""

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, NamedTuple
+
+import msgspec
 
 from minting.problems import Problem
 
@@ -11,23 +14,34 @@ EARLIEST_YEAR, LATEST_YEAR = 2000, 2999
 
 
 class Facts(NamedTuple):
-    """What holds for every credential that an operation mints."""
+    """What holds for every credential that an operation mints.
+
+    ends_session: whether what was opened with it ends with it; otherwise its end stops new connections only.
+    ttl: its life in seconds where that is fixed, or the name of the request's field or the setting that says it.
+    """
 
     single_use: bool = False
     extendable: bool = False
     revocable: bool = False
     takes_slot: bool = False
+    ends_session: bool = False
+    ttl: int | str | None = None
+
+    def members(self) -> dict[str, bool]:
+        """Those that every answer's `mint` has."""
+        return {name: getattr(self, name) for name in ("single_use", "extendable", "revocable", "takes_slot")}
 
 
-class Credential(NamedTuple):
+class Credential[S: msgspec.Struct](NamedTuple):
     """A minted credential. `body` is what the vendor's client SDK takes; `secret` is the one value in it that grants access.
 
-    `expires_at` is aware, in UTC, and None where the vendor does not say.
+    `expires_at` is aware, in UTC, and None where the vendor does not say. `public` are settings that the team adds to the body.
     """
 
-    body: Mapping[str, object]
+    body: S
     secret: str
     expires_at: datetime | None
+    public: Mapping[str, str] = MappingProxyType({})
 
     def answer(self, mint_id: str, vendor: str, facts: Facts) -> dict[str, Any]:
         """The response body: the vendor's fields at the top level and our `mint`. What is not known is null."""
@@ -40,7 +54,7 @@ class Credential(NamedTuple):
             "expires_at": rfc3339(self.expires_at) if self.expires_at else None,
             "expires_in": left,
         }
-        return {**self.body, "mint": mint | facts._asdict()}
+        return {**self.public, **msgspec.to_builtins(self.body), "mint": mint | facts.members()}
 
 
 def rfc3339(moment: datetime) -> str:

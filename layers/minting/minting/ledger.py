@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 
 from minting import aws
+from minting.deadline import Deadline
 from minting.problems import Problem
-from minting.upstream import Deadline
 
 CONFLICT_SECONDS = 0.02
 """Two transactions on one item at the same moment: DynamoDB lets one pass and asks the other to come again."""

@@ -1,6 +1,5 @@
 """How much may be minted: per caller and hour, per vendor and day, and not at all while the operator has stopped the vendor."""
 
-import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -8,9 +7,9 @@ from time import time
 from typing import NamedTuple
 
 from minting.callers import Caller
+from minting.deadline import Deadline
 from minting.ledger import Change, Item, Ledger, Refused
 from minting.problems import Problem
-from minting.upstream import Deadline
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -59,7 +58,7 @@ class Limits:
         hour = now.replace(minute=0, second=0, microsecond=0)
         day = hour.replace(hour=0)
         return [
-            Window("caller_per_hour", f"hour#{digest(caller)}#{hour:%Y-%m-%dT%H}", self._caller_per_hour, hour + HOUR),
+            Window("caller_per_hour", f"hour#{caller.digest}#{hour:%Y-%m-%dT%H}", self._caller_per_hour, hour + HOUR),
             Window("vendor_per_day", f"day#{day:%Y-%m-%d}", self._vendor_per_day, day + DAY),
         ]
 
@@ -94,8 +93,3 @@ def _stopped(item: Item) -> Problem:
     wait = max(1, item["until"] - int(time()) + 1)
     detail = "The vendor has failed again and again; it is left alone for a while."
     return Problem("vendor_unavailable", detail, retry_after=wait)
-
-
-def digest(caller: Caller) -> str:
-    """A caller's place in keys: not readable, of fixed length, and never the same for two."""
-    return hashlib.sha256(f"{len(caller.iss)}:{caller.iss}{caller.sub}".encode()).hexdigest()

@@ -4,10 +4,9 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 
 from minting.callers import Caller
+from minting.deadline import Deadline
 from minting.ledger import Change, Ledger
-from minting.limits import digest
 from minting.problems import Problem
-from minting.upstream import Deadline
 
 KEPT = timedelta(days=2)
 """How long past its expiry (or, where that is not known, from now on) a thing's owner is remembered."""
@@ -22,12 +21,12 @@ class Owners:
     def remember(self, thing: str, caller: Caller, expires_at: datetime | None, deadline: Deadline) -> None:
         """Writes the owner down. Raises `limits_unavailable`: what cannot be revoked is not handed out as if it could."""
         gone = int(((expires_at or datetime.now(UTC)) + KEPT).timestamp())
-        values = {"owner": digest(caller), "gone": gone}
+        values = {"owner": caller.digest, "gone": gone}
         self._ledger.change([Change(thing, "SET #owner = :owner, #expires = :gone", "", values)], deadline)
 
     def check(self, thing: str, caller: Caller) -> None:
         """Raises `not_found` for another caller's thing, in the same words as for one that never was."""
-        if self._ledger.read(thing).get("owner") != digest(caller):
+        if self._ledger.read(thing).get("owner") != caller.digest:
             raise Problem("not_found", "You have no such thing.")
 
 

@@ -110,6 +110,11 @@ class Problem(Exception):  # noqa: N818 - the name of RFC 9457
         return members | {name: value for name, value in known.items() if value is not None}
 
 
+def not_allowed(errors: Sequence[FieldError]) -> Problem:
+    """The refusal of what this deployment does not let a caller choose."""
+    return Problem("not_allowed", "This deployment does not allow the fields named in `errors`.", errors=errors)
+
+
 class KeyRejected(Problem):
     """The API key in use is no longer good: worth reading the secret again once, because it may have been rotated."""
 

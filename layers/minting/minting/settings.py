@@ -28,21 +28,26 @@ class AllowList:
         return name.replace(OWN, caller_id) if listed else None
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What every function is told. A vendor adds its own fields: each is read from the variable of the same name in capitals.
+class FunctionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What every function is told: each field is read from the variable of the same name in capitals.
 
     `deadline_seconds` is for one whole request: API Gateway gives up at 30 s, the function's own timeout is 28 s.
     """
+
+    deadline_seconds: Annotated[float, msgspec.Meta(gt=0, le=24)] = 20.0
+
+
+class Settings(FunctionSettings, frozen=True, kw_only=True):
+    """What every vendor's function is told; a vendor adds fields of its own."""
 
     api_key_secret: str
     limits_table: str
     caller_per_hour: Annotated[int, msgspec.Meta(ge=1)]
     vendor_per_day: Annotated[int, msgspec.Meta(ge=1)]
     aws_lambda_initialization_type: str = "on-demand"
-    deadline_seconds: Annotated[float, msgspec.Meta(gt=0, le=24)] = 20.0
 
 
-def load[S: Settings](shape: type[S], environment: Mapping[str, str] = os.environ) -> S:
+def load[S: FunctionSettings](shape: type[S], environment: Mapping[str, str] = os.environ) -> S:
     """Reads `shape` from the environment; an empty variable counts as not set. Raises ValueError naming what is wrong."""
     given = {name.lower(): value for name, value in environment.items() if value}
     return msgspec.convert(given, shape, strict=False, dec_hook=_decode)

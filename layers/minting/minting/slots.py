@@ -15,10 +15,10 @@ from typing import NamedTuple
 import msgspec
 
 from minting.callers import Caller
+from minting.deadline import Deadline
 from minting.ledger import Change, Item, Ledger, Refused
-from minting.limits import Limits, Window, digest
+from minting.limits import Limits, Window
 from minting.problems import Problem
-from minting.upstream import Deadline
 
 REPEAT_SECONDS = 10
 """A double tap, or a retry by an app that sends no Idempotency-Key."""
@@ -101,7 +101,7 @@ class Slots[T]:
 
         The vendor may give the slot as late as the deadline, and counts from there.
         """
-        owner = digest(caller)
+        owner = caller.digest
         key = hashlib.sha256(f"{owner}{repeat_key or ''}".encode()).hexdigest()
         mark = f"{int(time() + deadline.remaining()) + 1 + self._rules.seconds}#{secrets.token_hex(8)}"
         return Claim(f"session#{key}", mark, KEYED_SECONDS if repeat_key else REPEAT_SECONDS, f"live#{owner}")

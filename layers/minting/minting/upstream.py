@@ -15,6 +15,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
 from urllib3.util import Retry
 
+from minting.deadline import Deadline, timed_out
 from minting.decoding import NOT_JSON
 from minting.problems import Ambiguous, Fault, KeyRejected, Problem
 
@@ -29,28 +30,6 @@ PATIENCE = 2.0
 
 THREADS = 128
 """A Lambda needs one; the rest is for the local gateway, which runs every request of a machine in one process."""
-
-
-class Deadline:
-    """The moment by which a request must be answered, handed down to all that it waits for.
-
-    `waited` is how many seconds of the request the vendor has had so far.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._at = monotonic() + seconds
-        self.waited = 0.0
-
-    def left(self) -> float:
-        """Seconds left, negative when it has passed."""
-        return self._at - monotonic()
-
-    def remaining(self) -> float:
-        """Seconds left. Raises `vendor_timeout` when there are none."""
-        seconds = self.left()
-        if seconds <= 0:
-            raise timed_out()
-        return seconds
 
 
 class Reply(NamedTuple):
@@ -110,11 +89,6 @@ def vendor_error(status: int, code: str | int | None = None, *, fault: Fault | N
 def malformed(detail: str, status: int | None = None) -> Problem:
     """A reply that is no failure by its status and yet of no use."""
     return Ambiguous("vendor_malformed", detail, vendor_status=status)
-
-
-def timed_out() -> Problem:
-    """The request's time is up."""
-    return Ambiguous("vendor_timeout", "The vendor did not answer in time. Try again.", retry_after=1)
 
 
 class Parts(TypedDict, total=False):
@@ -177,7 +151,7 @@ class Upstream:
         except (requests.RequestException, HTTPError) as fault:
             raise _unanswered(fault) from None
         finally:
-            deadline.waited += monotonic() - started
+            deadline.spent(monotonic() - started)
 
     def _send(self, method: str, url: str, headers: dict[str, str], json: object, seconds: float) -> Reply:
         body = None if json is None else msgspec.json.encode(json)

@@ -1,53 +1,52 @@
-"""A vendor's Lambda: the one way that every request takes, from the event to the answer and the record of it."""
+"""A vendor's Lambda: its operations, and what each request meets on its way to them: caller, body, limits and key."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
 
 import msgspec
 
-from minting.audit import Audit, Record
+from minting.audit import Record
 from minting.bodies import LARGEST_BODY, Body, decode_request
 from minting.breaker import Breaker
 from minting.callers import Caller, caller_of
-from minting.credentials import Credential, Facts
+from minting.choices import Choices, named, refused
+from minting.credentials import Credential, Facts, not_revocable
+from minting.deadline import Deadline
+from minting.function import Event, Function, Response, response
 from minting.keys import Key, Keys, Part, whole
 from minting.ledger import Ledger
 from minting.limits import Limits, Window
 from minting.owners import Owners, fingerprint, token
-from minting.problems import FieldError, KeyRejected, Problem
+from minting.problems import FieldError, KeyRejected, Problem, not_allowed
 from minting.settings import Settings, load
 from minting.slots import Rules, Slots
-from minting.upstream import Deadline
-
-if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.typing import LambdaContext
-
-type Response = dict[str, Any]
 
 NO_FACTS = Facts()
+NO_CHOICES: Choices = {}
 
 
 class Call[K: Key](NamedTuple):
-    """What an operation is given beside its body: the vendor's key, who asks, by when to answer, and where to keep things."""
+    """What an operation that asks the vendor is given beside its body: the key, who asks, and by when to answer."""
 
     key: K
     caller: Caller
     deadline: Deadline
-    ledger: Ledger
 
 
-class Asked(NamedTuple):
+class Asked[B: Body](NamedTuple):
     """What a caller asks: with which body and Idempotency-Key, and by when it must be answered."""
 
-    body: Body
+    body: B
     caller: Caller
     repeat_key: str | None
     deadline: Deadline
 
 
+type Result = Credential[Any] | msgspec.Struct | None
 type Action[A, K: Key, R] = Callable[[A, Call[K]], R]
-type Result = Credential | Mapping[str, Any] | None
+type Permit[B: Body] = Callable[[B, Caller], Iterable[FieldError]]
 
 
 class Sessions[K: Key](NamedTuple):
@@ -57,60 +56,78 @@ class Sessions[K: Key](NamedTuple):
     take: Action[Any, K, Any]
 
 
-class Operation[K: Key](NamedTuple):
-    """What answers a route. `permit` raises `not_allowed` for what this deployment does not let callers choose.
+def permit_all(_: Body, __: Caller) -> Iterable[FieldError]:
+    """Nothing but the choices is to be held against a request."""
+    return ()
 
-    `ask` asks the vendor: with the body, or with a session where there are `sessions`. `owned` names the thing (`token#...`)
-    that must be the caller's own. `counted` says whether the limits count it. `largest` bounds the body, in bytes. `part` is what
-    it uses of a secret with several keys.
+
+class Operation[K: Key](NamedTuple):
+    """What answers a route. Its return annotation says in which shape.
+
+    `ask` asks the vendor: with the body, or with a session where there are `sessions`; or, where it is not `keyed`, it answers
+    what is Asked by itself. `choices` are fields held to allow-lists, `permit` names the faults of other things that this
+    deployment does not let a caller choose. `owned` names the thing (`token#...`) that must be the caller's own. `counted` says
+    whether the limits count it. `largest` bounds the body, in bytes. `part` is what it uses of a secret with several keys.
     """
 
     body: type[Body]
-    ask: Action[Any, K, Result]
+    ask: Callable[..., Result]
     outcome: str = "minted"
     status: int = 201
     facts: Facts = NO_FACTS
-    permit: Callable[[Any], None] = lambda _: None
+    choices: Choices = NO_CHOICES
+    permit: Permit[Any] = permit_all
     sessions: Sessions[K] | None = None
     owned: Callable[[Any], str] | None = None
     counted: bool = True
+    keyed: bool = True
     largest: int = LARGEST_BODY
     part: Part[K] = whole
 
 
-class Vendor[S: Settings, K: Key]:
+class Vendor[S: Settings, K: Key](Function):
     """One vendor's settings, key, limits and operations. Its `handler` is the Lambda's.
 
     Raises ValueError where the environment is not what `settings` declares: a function that is set up wrongly does not start.
     """
 
     def __init__(self, name: str, settings: type[S], key: type[K]) -> None:
-        self.name = name
         self.settings = load(settings)
+        super().__init__(name, self.settings.deadline_seconds)
         self._keys = Keys(self.settings.api_key_secret, key)
         if self.settings.aws_lambda_initialization_type != "snap-start":  # a snapshot must not hold a secret
             self._keys.prefetch()
-        self._ledger = Ledger(name, self.settings.limits_table)
-        self._limits = Limits(self._ledger, self.settings.caller_per_hour, self.settings.vendor_per_day)
-        self._owners = Owners(self._ledger)
-        self._breaker = Breaker(self._ledger)
-        self._audit = Audit(name)
-        self._operations: dict[str, Operation[K]] = {}
+        self.ledger = Ledger(name, self.settings.limits_table)
+        self.owners = Owners(self.ledger)
+        self._limits = Limits(self.ledger, self.settings.caller_per_hour, self.settings.vendor_per_day)
+        self._breaker = Breaker(self.ledger)
+        self.operations: dict[str, Operation[K]] = {}
 
-    def mints[B: Body](
-        self, *routes: str, body: type[B], facts: Facts = NO_FACTS, permit: Callable[[B], None] = lambda _: None
-    ) -> Callable[[Action[B, K, Credential]], Action[B, K, Credential]]:
+    def mints[B: Body, C: msgspec.Struct](
+        self,
+        *routes: str,
+        body: type[B],
+        facts: Facts = NO_FACTS,
+        choices: Choices = NO_CHOICES,
+        permit: Permit[B] = permit_all,
+    ) -> Callable[[Action[B, K, Credential[C]]], Action[B, K, Credential[C]]]:
         """Declares a function as what mints at `routes` (`POST /v1/...`, as API Gateway names them)."""
-        return lambda mint: self._declare(routes, mint, Operation(body, mint, facts=facts, permit=permit))
 
-    def mints_session[B: Body, T](  # noqa: PLR0913 - two steps, and what lies between them
+        def declare(mint: Action[B, K, Credential[C]]) -> Action[B, K, Credential[C]]:
+            return self._declare(routes, mint, Operation(body, mint, facts=facts, choices=choices, permit=permit))
+
+        return declare
+
+    def mints_session[B: Body, T, C: msgspec.Struct](  # noqa: PLR0913 - two steps, and what lies between them
         self, route: str, *, body: type[B], facts: Facts, take: Action[B, K, T], session: type[T], rules: Rules
-    ) -> Callable[[Action[T, K, Credential]], Action[T, K, Credential]]:
+    ) -> Callable[[Action[T, K, Credential[C]]], Action[T, K, Credential[C]]]:
         """Declares a function as what mints credentials for a session. `take` gets a new one, and with it a slot."""
-        slots = Slots(self._ledger, self._limits, rules, session)
-        return lambda mint: self._declare(
-            (route,), mint, Operation(body, mint, facts=facts, sessions=Sessions(slots, take))
-        )
+        slots = Slots(self.ledger, self._limits, rules, session)
+
+        def declare(mint: Action[T, K, Credential[C]]) -> Action[T, K, Credential[C]]:
+            return self._declare((route,), mint, Operation(body, mint, facts=facts, sessions=Sessions(slots, take)))
+
+        return declare
 
     def serves[B: Body, R: Result](  # noqa: PLR0913 - what tells one operation from another
         self,
@@ -120,7 +137,8 @@ class Vendor[S: Settings, K: Key]:
         outcome: str = "served",
         status: int = 200,
         facts: Facts = NO_FACTS,
-        permit: Callable[[B], None] = lambda _: None,
+        choices: Choices = NO_CHOICES,
+        permit: Permit[B] = permit_all,
         owned: Callable[[B], str] | None = None,
         counted: bool = False,
         largest: int = LARGEST_BODY,
@@ -130,62 +148,87 @@ class Vendor[S: Settings, K: Key]:
 
         def declare(ask: Action[B, K, R]) -> Action[B, K, R]:
             operation = Operation(
-                body, ask, outcome, status, facts, permit, owned=owned, counted=counted, largest=largest, part=part
+                *(body, ask, outcome, status, facts, choices, permit),
+                owned=owned,
+                counted=counted,
+                largest=largest,
+                part=part,
             )
             return self._declare((route,), ask, operation)
 
         return declare
 
+    def keeps[B: Body, R: Result](  # noqa: PLR0913 - what tells one operation from another
+        self,
+        route: str,
+        *,
+        body: type[B],
+        outcome: str = "served",
+        status: int = 200,
+        permit: Permit[B] = permit_all,
+        owned: Callable[[B], str] | None = None,
+        counted: bool = False,
+    ) -> Callable[[Callable[[Asked[B]], R]], Callable[[Asked[B]], R]]:
+        """Declares a function as what answers a route by itself: it needs no key, and the vendor is not asked."""
+
+        def declare(ask: Callable[[Asked[B]], R]) -> Callable[[Asked[B]], R]:
+            operation: Operation[K] = Operation(
+                body, ask, outcome, status, permit=permit, owned=owned, counted=counted, keyed=False
+            )
+            return self._declare((route,), ask, operation)
+
+        return declare
+
+    def cannot_revoke(self, route: str, field: str, longest: timedelta) -> None:
+        """Declares that the vendor cannot revoke the credential that `field` holds, whose life is `longest` at most."""
+        body: type[Body] = msgspec.defstruct("RevokeRequest", [(field, str)], bases=(Body,), frozen=True)  # type: ignore[assignment]
+
+        @self.keeps(route, body=body)
+        def revoke(_: Asked[Body]) -> None:
+            """Answers `not_revocable`, with the time by which the credential ends: the vendor has no such call."""
+            raise not_revocable(longest)
+
     def _declare[F](self, routes: Sequence[str], function: F, operation: Operation[K]) -> F:
-        self._operations |= dict.fromkeys(routes, operation)
+        self.operations |= dict.fromkeys(routes, operation)
         return function
 
     def gauge(self, name: str, seconds: float) -> None:
         """Writes a metric of the vendor's own, for an alarm to watch."""
-        self._audit.gauge(name, seconds)
+        self.audit.gauge(name, seconds)
 
-    def handler(self, event: dict[str, Any], context: "LambdaContext") -> Response:
-        """Answers one HTTP API event (payload 2.0). It never raises: whatever goes wrong is a problem and a record."""
-        record = Record(mint_id=context.aws_request_id, vendor=self.name, route=event.get("routeKey", ""))
-        deadline = Deadline(min(self.settings.deadline_seconds, context.get_remaining_time_in_millis() / 1000 - 1))
-        try:
-            response = self._answer(event, record, deadline)
-        except Problem as problem:
-            response = _refusal(problem, record)
-        except Exception as fault:  # noqa: BLE001 - the platform would write down the exception's message, with whatever it holds
-            record.crashed(fault)
-            response = _refusal(Problem("internal_error", "Report the `instance` to this deployment's team."), record)
-        record.status = response["statusCode"]
-        self._audit.write(record, deadline.waited)
-        return response
-
-    def _answer(self, event: dict[str, Any], record: Record, deadline: Deadline) -> Response:
-        operation = self._operations.get(record.route)
+    def answer(self, event: Event, record: Record, deadline: Deadline) -> Response:
+        operation = self.operations.get(record.route)
         if operation is None:
             raise Problem("not_found", "This function does not serve that route.")
         record.caller = caller_of(event)
-        body = decode_request(event, operation.body, operation.largest)
-        operation.permit(body)
+        body = self._permitted(operation, decode_request(event, operation.body, operation.largest), record.caller)
         if operation.owned:
             record.subject = operation.owned(body)
-            self._owners.check(record.subject, record.caller)
+            self.owners.check(record.subject, record.caller)
         result = self._within_limits(operation, Asked(body, record.caller, _repeat_key(event), deadline))
         record.outcome = operation.outcome
         if isinstance(result, Credential):
             return self._handed_out(operation, result, record, deadline)
-        return _response(operation.status, result)
+        return response(operation.status, result)
+
+    def _permitted(self, operation: Operation[K], body: Body, caller: Caller) -> Body:
+        offers = (operation.choices, self.settings, caller)
+        errors = [*refused(body, *offers), *operation.permit(body, caller)]
+        if errors:
+            raise not_allowed(errors)
+        return named(body, *offers)
 
     def _handed_out(
-        self, operation: Operation[K], credential: Credential, record: Record, deadline: Deadline
+        self, operation: Operation[K], credential: Credential[Any], record: Record, deadline: Deadline
     ) -> Response:
         answer = credential.answer(record.mint_id, self.name, operation.facts)
         record.token_sha256 = fingerprint(credential.secret)
         record.ttl_seconds = answer["mint"]["expires_in"]
         if record.caller and operation.facts.revocable:
-            self._owners.remember(token(credential.secret), record.caller, credential.expires_at, deadline)
-        return _response(operation.status, answer)
+            self.owners.remember(token(credential.secret), record.caller, credential.expires_at, deadline)
+        return response(operation.status, answer)
 
-    def _within_limits(self, operation: Operation[K], asked: Asked) -> Result:
+    def _within_limits(self, operation: Operation[K], asked: Asked[Any]) -> Result:
         if operation.sessions:
             return self._with_session(operation, operation.sessions, asked)
         windows = self._limits.windows(asked.caller) if operation.counted else []
@@ -194,7 +237,7 @@ class Vendor[S: Settings, K: Key]:
         return self._or_given_back(windows, operation, asked.body, asked)
 
     def _with_session(
-        self, operation: Operation[K], sessions: Sessions[K], asked: Asked, *, again: bool = True
+        self, operation: Operation[K], sessions: Sessions[K], asked: Asked[Any], *, again: bool = True
     ) -> Result:
         """Asks for the credentials of a session; for those of a new one, once, where the vendor no longer knows it."""
         claim = sessions.slots.claim(asked.caller, asked.repeat_key, asked.deadline)
@@ -214,7 +257,9 @@ class Vendor[S: Settings, K: Key]:
                 raise
         return self._with_session(operation, sessions, asked, again=False)
 
-    def _or_given_back(self, windows: Sequence[Window], operation: Operation[K], subject: Any, asked: Asked) -> Result:
+    def _or_given_back(
+        self, windows: Sequence[Window], operation: Operation[K], subject: Any, asked: Asked[Any]
+    ) -> Result:
         try:
             result: Result = self._with_key(operation, operation.ask, subject, asked)
         except Exception:
@@ -222,8 +267,10 @@ class Vendor[S: Settings, K: Key]:
             raise
         return result
 
-    def _with_key(self, operation: Operation[K], ask: Action[Any, K, Any], subject: Any, asked: Asked) -> Any:
-        """Asks with the right key, and lets the breaker know how the vendor did."""
+    def _with_key(self, operation: Operation[K], ask: Action[Any, K, Any], subject: Any, asked: Asked[Any]) -> Any:
+        """Asks with the right key, and lets the breaker know how the vendor did; or, where none is needed, just asks."""
+        if not operation.keyed:
+            return operation.ask(asked)
         try:
             result = self._with_newer_key(operation, ask, subject, asked)
         except Problem as problem:
@@ -232,14 +279,16 @@ class Vendor[S: Settings, K: Key]:
         self._breaker.saw(None, asked.deadline)
         return result
 
-    def _with_newer_key(self, operation: Operation[K], ask: Action[Any, K, Any], subject: Any, asked: Asked) -> Any:
+    def _with_newer_key(
+        self, operation: Operation[K], ask: Action[Any, K, Any], subject: Any, asked: Asked[Any]
+    ) -> Any:
         """Asks with the key in use and, where the vendor refuses it, once more with the one that has replaced it."""
         key = self._keys.current(operation.part)
         try:
-            return ask(subject, Call(key, asked.caller, asked.deadline, self._ledger))
+            return ask(subject, Call(key, asked.caller, asked.deadline))
         except KeyRejected as refusal:
             newer = self._keys.newer_than(key, refusal, operation.part)
-        return ask(subject, Call(newer, asked.caller, asked.deadline, self._ledger))
+        return ask(subject, Call(newer, asked.caller, asked.deadline))
 
 
 def _repeat_key(event: dict[str, Any]) -> str | None:
@@ -249,20 +298,3 @@ def _repeat_key(event: dict[str, Any]) -> str | None:
         error = FieldError("Idempotency-Key", "Expected 1 to 255 printable ASCII characters")
         raise Problem("invalid_request", "Correct the header and send the request again.", errors=[error])
     return key
-
-
-def _refusal(problem: Problem, record: Record) -> Response:
-    record.failed(problem)
-    response = _response(problem.kind.status, problem.members(f"urn:uuid:{record.mint_id}"), "application/problem+json")
-    if problem.kind.status == 401:
-        response["headers"]["www-authenticate"] = "Bearer"  # RFC 9110 section 11.6.1 wants one with every 401
-    if problem.retry_after is not None:
-        response["headers"]["retry-after"] = str(problem.retry_after)
-    return response
-
-
-def _response(status: int, body: Mapping[str, Any] | None = None, content_type: str = "application/json") -> Response:
-    if body is None:
-        return {"statusCode": status, "headers": {"cache-control": "no-store"}, "body": ""}
-    headers = {"content-type": content_type, "cache-control": "no-store"}
-    return {"statusCode": status, "headers": headers, "body": msgspec.json.encode(body).decode()}

@@ -1,0 +1,40 @@
+"""The moment by which a request must be answered, handed down to all that it waits for."""
+
+from time import monotonic
+
+from minting.problems import Ambiguous, Problem
+
+
+class Deadline:
+    """`waited` is how many seconds of the request the vendor has had so far."""
+
+    def __init__(self, seconds: float, whole: "Deadline | None" = None) -> None:
+        self._at = monotonic() + seconds
+        self._whole = whole
+        self.waited = 0.0
+
+    def part(self, share: float) -> "Deadline":
+        """An earlier deadline, after a share (0 to 1) of the time that is left: what overruns it leaves time for another try."""
+        return Deadline(self.left() * share, self)
+
+    def left(self) -> float:
+        """Seconds left, negative when it has passed."""
+        return self._at - monotonic()
+
+    def remaining(self) -> float:
+        """Seconds left. Raises `vendor_timeout` when there are none."""
+        seconds = self.left()
+        if seconds <= 0:
+            raise timed_out()
+        return seconds
+
+    def spent(self, seconds: float) -> None:
+        """Takes down what a call to the vendor took."""
+        self.waited += seconds
+        if self._whole:
+            self._whole.spent(seconds)
+
+
+def timed_out() -> Problem:
+    """The request's time is up."""
+    return Ambiguous("vendor_timeout", "The vendor did not answer in time. Try again.", retry_after=1)

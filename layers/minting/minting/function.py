@@ -1,0 +1,68 @@
+"""A Lambda: the one way that every request takes, from the event to the answer and the record of it."""
+
+import gc
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from minting.audit import Audit, Record
+from minting.deadline import Deadline
+from minting.problems import Problem
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+type Event = dict[str, Any]
+type Response = dict[str, Any]
+
+
+class Function(ABC):
+    """What answers the events of one Lambda. `name` is in its records; `deadline_seconds` is for one whole request."""
+
+    def __init__(self, name: str, deadline_seconds: float) -> None:
+        gc.freeze()  # all is imported by now: none of it will ever be garbage
+        gc.enable()
+        self.name = name
+        self.audit = Audit(name)
+        self._deadline_seconds = deadline_seconds
+
+    @abstractmethod
+    def answer(self, event: Event, record: Record, deadline: Deadline) -> Response:
+        """The response to an event; what there is to write down about it goes into the record. Raises Problem."""
+
+    def handler(self, event: Event, context: "LambdaContext") -> Response:
+        """Answers one HTTP API event (payload 2.0). It never raises: whatever goes wrong is a problem and a record."""
+        record = Record(mint_id=context.aws_request_id, vendor=self.name, route=event.get("routeKey", ""))
+        deadline = Deadline(min(self._deadline_seconds, context.get_remaining_time_in_millis() / 1000 - 1))
+        try:
+            response = self.answer(event, record, deadline)
+        except Problem as problem:
+            response = _refusal(problem, record)
+        except Exception as fault:  # noqa: BLE001 - the platform would write down the exception's message, with whatever it holds
+            record.crashed(fault)
+            response = _refusal(Problem("internal_error", "Report the `instance` to this deployment's team."), record)
+        record.status = response["statusCode"]
+        self.audit.write(record, deadline.waited)
+        return response
+
+
+def response(
+    status: int, body: msgspec.Struct | Mapping[str, Any] | None = None, content_type: str = "application/json"
+) -> Response:
+    """An answer in JSON, or without a body; no cache keeps it."""
+    if body is None:
+        return {"statusCode": status, "headers": {"cache-control": "no-store"}, "body": ""}
+    headers = {"content-type": content_type, "cache-control": "no-store"}
+    return {"statusCode": status, "headers": headers, "body": msgspec.json.encode(body).decode()}
+
+
+def _refusal(problem: Problem, record: Record) -> Response:
+    record.failed(problem)
+    refusal = response(problem.kind.status, problem.members(f"urn:uuid:{record.mint_id}"), "application/problem+json")
+    if problem.kind.status == 401:
+        refusal["headers"]["www-authenticate"] = "Bearer"  # RFC 9110 section 11.6.1 wants one with every 401
+    if problem.retry_after is not None:
+        refusal["headers"]["retry-after"] = str(problem.retry_after)
+    return refusal
