@@ -1,5 +1,5 @@
 # Every command a developer needs. Each target installs what it uses, so a fresh clone needs python3.13 and make only.
-.PHONY: run test check format build bench worst-bill sam-local lock clean
+.PHONY: run test check generate format build bench worst-bill sam-local lock clean
 .DELETE_ON_ERROR:
 
 PORT ?= 3000
@@ -27,6 +27,9 @@ format: .venv/ready
 
 build: .venv/ready .venv-sam/ready
 	$(SAM) build --cached --parallel
+
+generate: .venv/ready  ## what is written from the functions' declarations
+	PYTHONPATH=.:layers/minting $(PYTHON) -m local.declared
 
 bench: build  ## cold start and warm CPU against a bare handler, as ratios
 	PYTHONPATH=.:layers/minting $(PYTHON) -m bench.mint

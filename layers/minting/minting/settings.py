@@ -53,5 +53,10 @@ def load[S: FunctionSettings](shape: type[S], environment: Mapping[str, str] = o
     return msgspec.convert(given, shape, strict=False, dec_hook=_decode)
 
 
+def setting(name: str) -> str:
+    """One variable, empty where it is not set: for a function whose settings are not known by name when it is written."""
+    return os.environ.get(name, "")
+
+
 def _decode(shape: type, value: object) -> object:
     return shape(value)
