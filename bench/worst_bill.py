@@ -41,7 +41,10 @@ type Costs = dict[str, float]
 
 
 class Vendor(NamedTuple):
-    """One vendor's function as deployed. slots: 0 where a mint takes none. memory: GB. timeout: seconds."""
+    """One vendor's function as deployed. slots: 0 where a mint takes none. memory: GB. timeout: seconds.
+
+    A function that is no vendor's has limits of 0: it mints nothing, and writes nothing into the table.
+    """
 
     name: str
     caller_per_hour: int
@@ -64,7 +67,7 @@ def parameters(config: str, arguments: Iterable[str]) -> dict[str, str]:
 
 
 def deployed(document: dict[str, Any], given: Mapping[str, str]) -> tuple[Template, list[Vendor]]:
-    """The template under these parameters, and the vendors in it. Raises ValueError for one that it would not take."""
+    """The template under these parameters, and the functions in it. Raises ValueError for one that it would not take."""
     if unknown := given.keys() - document["Parameters"].keys():
         raise ValueError(f"the template has no parameter {', '.join(sorted(unknown))}")
     for name, value in given.items():
@@ -93,11 +96,11 @@ def _check_number(name: str, value: str, least: float) -> None:
 
 def _vendor(template: Template, function: str) -> Vendor:
     own, shared = template.properties(function), template.globals("Function")
-    variables: dict[str, str] = template.resolve(own["Environment"]["Variables"])
+    variables: dict[str, str] = template.resolve(own.get("Environment", {}).get("Variables", {}))
     return Vendor(
         name=Path(own["CodeUri"]).name,
-        caller_per_hour=int(variables["CALLER_PER_HOUR"]),
-        per_day=int(variables["VENDOR_PER_DAY"]),
+        caller_per_hour=int(variables["CALLER_PER_HOUR"]) if "API_KEY_SECRET" in variables else 0,
+        per_day=int(variables["VENDOR_PER_DAY"]) if "API_KEY_SECRET" in variables else 0,
         slots=sum(int(value) for name, value in variables.items() if name.endswith("_SLOTS")),
         routes=len(own["Events"]),
         memory=int(template.resolve(shared["MemorySize"])) / 1024,
@@ -109,7 +112,8 @@ def _vendor(template: Template, function: str) -> Vendor:
 def of_mints(vendor: Vendor, retention_days: float) -> Costs:
     """All mints that the limits allow, each as slow as can be; and what the vendor's function costs when nobody calls."""
     costs = _of_requests(vendor, vendor.per_day * DAYS, vendor.timeout, READS, retention_days)
-    return costs | {"Secrets": costs["Secrets"] + SECRET, "CloudWatch": costs["CloudWatch"] + METRICS * METRIC}
+    secret = SECRET if vendor.per_day else 0
+    return costs | {"Secrets": costs["Secrets"] + secret, "CloudWatch": costs["CloudWatch"] + METRICS * METRIC}
 
 
 def of_flood(vendor: Vendor, rate: float, retention_days: float) -> Costs:
@@ -118,7 +122,7 @@ def of_flood(vendor: Vendor, rate: float, retention_days: float) -> Costs:
 
 
 def _of_requests(vendor: Vendor, requests: float, seconds: float, reads: int, retention_days: float) -> Costs:
-    items = ITEMS + (SLOT_ITEMS + vendor.slots * MARK_BYTES // 1024 if vendor.slots else 0)
+    items = _items(vendor)
     gb_seconds = requests * seconds * vendor.memory
     return {
         "API Gateway": requests * API_REQUEST,
@@ -127,6 +131,11 @@ def _of_requests(vendor: Vendor, requests: float, seconds: float, reads: int, re
         "Secrets": requests * reads * SECRET_READ,
         "CloudWatch": requests * LOG_BYTES / 1e9 * (LOG_GB + LOG_GB_MONTH * retention_days / 30),
     }
+
+
+def _items(vendor: Vendor) -> int:
+    slots = SLOT_ITEMS + vendor.slots * MARK_BYTES // 1024 if vendor.slots else 0
+    return ITEMS + slots if vendor.per_day else 0
 
 
 def report(template: Template, vendors: list[Vendor]) -> str:
@@ -167,7 +176,7 @@ def main(arguments: list[str]) -> None:
     try:
         given = parameters(config.read_text() if config.exists() else "", arguments)
         template, vendors = deployed(document, given)
-        if not vendors:
+        if not any(vendor.per_day for vendor in vendors):
             print("No vendor is chosen yet, so here are all.\n")
             everyone = {name: "true" for name in document["Parameters"] if name.startswith("Deploy")}
             template, vendors = deployed(document, given | everyone)

@@ -6,7 +6,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from local import parameters
+from local import aws
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
@@ -36,7 +36,7 @@ def _settle() -> None:
         os.environ.pop(name, None)
     for name in ("NO_PROXY", "no_proxy"):
         os.environ[name] = f"127.0.0.1,{os.environ.get(name, '')}"
-    os.environ |= parameters.AWS | os.environ
+    os.environ |= aws.ACCOUNT | os.environ
 
 
 def _run(host: str, port: str) -> int:
@@ -57,7 +57,8 @@ def _run(host: str, port: str) -> int:
 
 def _announce(bundle: "Bundle") -> None:
     vendors = "  ".join(f"{vendor} {twin.url}" for vendor, twin in bundle.twins.items())
-    signing = " and ".join(sorted(bundle.functions.keys() - bundle.twins.keys()))
+    keyed = {vendor for vendor in bundle.functions if "API_KEY_SECRET" in bundle.environment(vendor)}
+    signing = " and ".join(sorted(keyed - bundle.twins.keys()))
     vendors += f"  ({signing}: no stand-in)" if signing else ""
     sys.stdout.write(BANNER.format(vendors=vendors, aws=bundle.aws["endpoint_url"], url=bundle.url))
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Stands in for AWS: moto's server, one request at a time."""
+"""Stands in for AWS: moto's server, one request at a time, and credentials that open nothing."""
 
 import threading
 from contextlib import ExitStack
@@ -8,6 +8,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+ACCOUNT = {
+    "AWS_ACCESS_KEY_ID": "local",
+    "AWS_SECRET_ACCESS_KEY": "local",
+    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
+"""Environment variables without which boto3 asks nobody; whatever is already set holds."""
 
 
 def start(exits: ExitStack) -> str:

@@ -103,7 +103,7 @@ class Bundle:
 
     def _start_aws(self, exits: ExitStack) -> None:
         endpoint = self._given.get("AWS_ENDPOINT_URL") or aws.start(exits)
-        held = {name: self._given.get(name, value) for name, value in parameters.AWS.items()}
+        held = {name: self._given.get(name, value) for name, value in aws.ACCOUNT.items()}
         self._aws_environment = held | {"AWS_ENDPOINT_URL": endpoint}
         self.aws = {
             "endpoint_url": endpoint,

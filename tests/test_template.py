@@ -4,42 +4,27 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from local.template import read
 from local.twins import TWINS
+from tests.vendors import FUNCTIONS, VENDORS
+
+if TYPE_CHECKING:
+    from tests.conftest import Function
 
 ROOT = Path(__file__).parents[1]
-VENDORS = sorted(folder.name for folder in (ROOT / "functions").iterdir() if folder.is_dir())
 FUNCTION = "AWS::Serverless::Function"
 
-COMMON_VARIABLES = {"API_KEY_SECRET", "CALLER_PER_HOUR", "DEADLINE_SECONDS", "LIMITS_TABLE", "VENDOR_PER_DAY"}
-VARIABLES = {
-    "spatius": {
-        *("SPATIUS_APP_ID", "SPATIUS_REGION", "SPATIUS_REGIONS", "SPATIUS_AVATAR_IDS", "SPATIUS_CONSOLE_ENDPOINT"),
-    },
-    "odyssey": {
-        *("ODYSSEY_API_URL", "ODYSSEY_QUEUE_SECONDS", "ODYSSEY_SLOTS", "ODYSSEY_SLOTS_PER_CALLER"),
-        "ODYSSEY_BROADCAST_HOSTS",
-    },
-    "spatialgen": {
-        *("SPATIALGEN_API_URL", "SPATIALGEN_DRM_URL"),
-        *("SPATIALGEN_FOLDERS", "SPATIALGEN_UPLOAD_FOLDERS", "SPATIALGEN_LEASE"),
-    },
-    "convai": {"CONVAI_API_URL"},
-    "trulience": {"TRULIENCE_API_URL", "TRULIENCE_AVATAR_IDS"},
-    "livekit": {
-        *("LIVEKIT_URL", "LIVEKIT_ROOMS", "LIVEKIT_AGENTS", "LIVEKIT_ATTRIBUTES", "LIVEKIT_PUBLISH"),
-        *("LIVEKIT_ALLOW_IDENTITY", "LIVEKIT_ALLOW_METADATA", "LIVEKIT_IDENTITY_PER", "LIVEKIT_TTL_SECONDS"),
-        "LIVEKIT_CLIENT_FIELDS",
-    },
-    "agora": {"AGORA_CHANNELS", "AGORA_ROLES", "AGORA_ALLOW_RTM"},
-}
+LAMBDAS_OWN = {"AWS_LAMBDA_INITIALIZATION_TYPE"}
+"""Variables that settings read and Lambda itself sets."""
+
 LOGGED = {
     *("requestId", "requestTime", "routeKey", "status", "responseLength", "responseLatency", "identity.sourceIp"),
     *("integrationLatency", "integrationStatus", "error.responseType"),
@@ -57,8 +42,14 @@ def template() -> Json:
 @pytest.fixture(scope="module")
 def functions(template: Json) -> dict[str, Json]:
     """Each function's block by the folder that it is built from."""
-    blocks = [resource for resource in template["Resources"].values() if resource["Type"] == FUNCTION]
+    blocks = of_type(template, FUNCTION).values()
     return {Path(block["Properties"]["CodeUri"]).name: block for block in blocks}
+
+
+@pytest.fixture(scope="module")
+def vendors(functions: dict[str, Json]) -> dict[str, Json]:
+    """The same of the vendors alone."""
+    return {vendor: functions[vendor] for vendor in VENDORS}
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +83,15 @@ def statements(role: Json) -> list[Json]:
     return [
         statement for policy in role["Properties"]["Policies"] for statement in policy["PolicyDocument"]["Statement"]
     ]
+
+
+def own_variables(block: Json) -> set[str]:
+    return set(block["Properties"].get("Environment", {}).get("Variables", {}))
+
+
+def log_group(block: Json) -> str:
+    name: str = block["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]
+    return name
 
 
 def routes(block: Json) -> list[str]:
@@ -145,18 +145,18 @@ def _references(name: str, argument: Any) -> Iterator[str]:
 
 
 def test_every_function_folder_has_its_block(functions: dict[str, Json]) -> None:
-    assert sorted(functions) == VENDORS
+    assert sorted(functions) == FUNCTIONS
 
 
-@pytest.mark.parametrize("vendor", VENDORS)
-def test_every_function_has_its_test(vendor: str) -> None:
-    assert (ROOT / f"tests/functions/test_{vendor}.py").is_file()
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_function_has_its_test(function: str) -> None:
+    assert (ROOT / f"tests/functions/test_{function}.py").is_file()
 
 
-@pytest.mark.parametrize("vendor", VENDORS)
-def test_every_route_has_its_event_and_no_event_is_left_over(functions: dict[str, Json], vendor: str) -> None:
-    events = [json.loads(path.read_text()) for path in (ROOT / "events").glob(f"{vendor}-*.json")]
-    assert sorted(event["routeKey"] for event in events) == sorted(routes(functions[vendor]))
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_route_has_its_event_and_no_event_is_left_over(functions: dict[str, Json], function: str) -> None:
+    events = [json.loads(path.read_text()) for path in (ROOT / "events").glob(f"{function}-*.json")]
+    assert sorted(event["routeKey"] for event in events) == sorted(routes(functions[function]))
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "events").glob("*.json")), ids=lambda path: path.stem)
@@ -189,7 +189,7 @@ def test_every_vendor_tells_how_to_set_its_key(template: Json, functions: dict[s
 
 
 def test_function_makefiles_are_identical() -> None:
-    assert len({(ROOT / f"functions/{vendor}/Makefile").read_text() for vendor in VENDORS}) == 1
+    assert len({(ROOT / f"functions/{function}/Makefile").read_text() for function in FUNCTIONS}) == 1
 
 
 # Who may call
@@ -318,6 +318,12 @@ def test_a_function_reaches_its_own_items_in_the_table_and_no_others(
     assert grant["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{vendor}#*"]}}
 
 
+def test_a_function_that_is_no_vendors_reads_no_secret_and_no_table(functions: dict[str, Json]) -> None:
+    others = [block for name, block in functions.items() if name not in VENDORS]
+    assert not any("Policies" in block["Properties"] for block in others)
+    assert not any({"API_KEY_SECRET", "CALLER_PER_HOUR", "VENDOR_PER_DAY"} & own_variables(block) for block in others)
+
+
 def test_no_policy_of_ours_has_a_wildcard(deployed: Json) -> None:
     for role in of_type(deployed, "AWS::IAM::Role").values():
         for statement in statements(role):
@@ -334,20 +340,33 @@ def test_secrets_are_created_empty_and_nothing_resolves_them(template: Json) -> 
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-def test_the_environment_holds_documented_settings_and_no_value_of_its_own(
-    template: Json, functions: dict[str, Json], vendor: str
+def test_the_environment_holds_what_the_settings_read_and_no_value_of_its_own(
+    template: Json, functions: dict[str, Json], function: Callable[..., "Function"], vendor: str
 ) -> None:
     own = functions[vendor]["Properties"]["Environment"]["Variables"]
     shared = template["Globals"]["Function"]["Environment"]["Variables"]
-    assert own.keys() | shared.keys() == COMMON_VARIABLES | VARIABLES[vendor]
+    settings = function(vendor).module.vendor.settings
+    read = {field.name.upper() for field in msgspec.structs.fields(settings)}
+    assert own.keys() | shared.keys() == read - LAMBDAS_OWN
     assert all(value.keys() == {"Ref"} for value in own.values())
 
 
 def test_every_log_is_kept_for_the_days_asked_for(template: Json, functions: dict[str, Json]) -> None:
     groups = of_type(template, "AWS::Logs::LogGroup")
     assert all(group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups.values())
-    written = [block["Properties"]["LoggingConfig"]["LogGroup"]["Ref"] for block in functions.values()]
+    written = [log_group(block) for block in functions.values()]
     assert sorted([*written, "ApiLogGroup"]) == sorted(groups)
+
+
+def test_every_saved_query_searches_every_vendors_log(deployed: Json, vendors: dict[str, Json]) -> None:
+    logs = [
+        {"Fn::If": [block["Condition"], {"Ref": log_group(block)}, {"Ref": "AWS::NoValue"}]}
+        for block in vendors.values()
+    ]
+    queries = of_type(deployed, "AWS::Logs::QueryDefinition").values()
+    assert queries
+    for query in queries:
+        assert sorted(query["Properties"]["LogGroupNames"], key=str) == sorted(logs, key=str)
 
 
 def test_access_logs_hold_no_header_claim_or_query(template: Json) -> None:
@@ -389,13 +408,15 @@ def test_alarms_tell_the_operators_topic_where_there_is_one(deployed: Json) -> N
 # What all functions share
 
 
-def test_functions_differ_in_nothing_but_code_secret_log_settings_limits_and_routes(functions: dict[str, Json]) -> None:
+def test_functions_differ_in_nothing_but_code_secret_log_settings_limits_and_routes(
+    functions: dict[str, Json], vendors: dict[str, Json]
+) -> None:
+    every = {"Description", "CodeUri", "AutoPublishAliasAllProperties", "LoggingConfig", "Events"}
     for block in functions.values():
         assert block["Metadata"] == {"BuildMethod": "makefile"}
-        assert block["Properties"].keys() == {
-            *("Description", "CodeUri", "AutoPublishAliasAllProperties", "ReservedConcurrentExecutions"),
-            *("Environment", "Policies", "LoggingConfig", "Events"),
-        }
+        assert block["Properties"].keys() - {"ReservedConcurrentExecutions", "Environment", "Policies"} == every
+    for block in vendors.values():
+        assert block["Properties"].keys() > {"ReservedConcurrentExecutions", "Environment", "Policies"}
 
 
 def test_what_functions_share(template: Json) -> None:
@@ -411,7 +432,7 @@ def test_what_functions_share(template: Json) -> None:
 def test_a_new_layer_or_setting_is_published_too(deployed: Json, functions: dict[str, Json]) -> None:
     assert all(block["Properties"]["AutoPublishAliasAllProperties"] is True for block in functions.values())
     aliases = of_type(deployed, "AWS::Lambda::Alias").values()
-    assert [alias["Properties"]["Name"] for alias in aliases] == ["live"] * len(VENDORS)
+    assert [alias["Properties"]["Name"] for alias in aliases] == ["live"] * len(FUNCTIONS)
 
 
 def test_our_deadline_comes_before_lambdas_and_lambdas_before_api_gateways(template: Json) -> None:
@@ -422,8 +443,8 @@ def test_our_deadline_comes_before_lambdas_and_lambdas_before_api_gateways(templ
 # Deploying
 
 
-def test_vendors_are_deployed_when_asked_for_and_one_at_least(template: Json, functions: dict[str, Json]) -> None:
-    switches = sorted(block["Condition"] for block in functions.values())
+def test_vendors_are_deployed_when_asked_for_and_one_at_least(template: Json, vendors: dict[str, Json]) -> None:
+    switches = sorted(block["Condition"] for block in vendors.values())
     assert sorted(name for name in template["Parameters"] if name.startswith("Deploy")) == switches
     assert all(template["Parameters"][name]["Default"] == "false" for name in switches)
     (assertion,) = template["Rules"]["Vendors"]["Assertions"]

@@ -1,12 +1,11 @@
-"""The vendors' stand-ins, by vendor name."""
+"""The vendors' stand-ins, by vendor name: each module of this folder may hold one."""
 
-from local.twins.convai import ConvaiTwin
-from local.twins.odyssey import OdysseyTwin
-from local.twins.spatialgen import SpatialGenTwin
-from local.twins.spatius import SpatiusTwin
-from local.twins.trulience import TrulienceTwin
+from importlib import import_module
+from pkgutil import iter_modules
+
 from local.twins.twin import Twin
 
-TWINS: dict[str, type[Twin]] = {
-    twin.vendor: twin for twin in (SpatiusTwin, OdysseyTwin, SpatialGenTwin, ConvaiTwin, TrulienceTwin)
-}
+for _module in iter_modules(__path__, f"{__name__}."):
+    import_module(_module.name)
+
+TWINS: dict[str, type[Twin]] = {twin.vendor: twin for twin in Twin.__subclasses__()}

@@ -10,7 +10,7 @@ import jwt
 from flask import request
 from flask.typing import ResponseReturnValue
 
-from local.twins.twin import Routes, Twin
+from local.twins.twin import MintCall, Routes, Twin
 
 
 @dataclass
@@ -32,6 +32,8 @@ class ConvaiTwin(Twin):
 
     vendor = "convai"
     url_variable = "CONVAI_API_URL"
+    mint_calls = (MintCall("/user/connect", "apiAuthToken", "convai-api-key"),)
+    local_key = "convai-local-key"
     settings: ClassVar[tuple[str, ...]] = (
         *("token_seconds", "extend_seconds", "extend_tells_expiry", "repeat_revoke_status", "time_suffix"),
         *("error_field", "max_sessions", "needs_end_user"),
@@ -47,7 +49,7 @@ class ConvaiTwin(Twin):
     keys: dict[str, str]
 
     def seed(self) -> None:
-        self.keys = {"convai-local-key": "local"}
+        self.keys = {self.local_key: "local"}
         self.characters = {"local-character"}
         self.tokens: dict[str, Token] = {}
         self.sessions: dict[str, str] = {}

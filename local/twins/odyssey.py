@@ -8,7 +8,7 @@ import jwt
 from flask import request
 from flask.typing import ResponseReturnValue
 
-from local.twins.twin import Routes, Twin
+from local.twins.twin import MintCall, Routes, Twin
 
 IDLE_SECONDS = 15 * 60
 UNAUTHORIZED: ResponseReturnValue = ({"detail": "Invalid or expired token"}, 401)
@@ -48,6 +48,12 @@ class OdysseyTwin(Twin):
 
     vendor = "odyssey"
     url_variable = "ODYSSEY_API_URL"
+    mint_calls = (
+        MintCall("/auth/token", "access_token", ""),
+        MintCall("/sessions/request", "session_id", "authorization"),
+        MintCall("/sessions/token", "session_token", "authorization"),
+    )
+    local_key = "ody_local_key"
     settings: ClassVar[tuple[str, ...]] = (
         *("access_seconds", "session_seconds", "max_sessions", "busy_polls", "rate_limit"),
         *("refusal", "refusal_field", "refusal_shape"),
@@ -63,7 +69,7 @@ class OdysseyTwin(Twin):
     keys: dict[str, str]
 
     def seed(self) -> None:
-        self.keys = {"ody_local_key": "active"}
+        self.keys = {self.local_key: "active"}
         self.access_tokens: dict[str, tuple[str, float]] = {}
         self.sessions: dict[str, Session] = {}
         self._signing_key = secrets.token_bytes(32)

@@ -6,8 +6,9 @@ import hashlib
 import hmac
 import secrets
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from flask import Response, request
@@ -41,11 +42,22 @@ class SpatialGenTwin(Twin):
     vendor = "spatialgen"
     url_variable = "SPATIALGEN_API_URL"
     base_path = "/api"
+    mint_calls = ()
+    parameters: ClassVar[Mapping[str, str]] = {"SpatialGenFolders": "Home,Events", "SpatialGenUploadFolders": "Home"}
     settings: ClassVar[tuple[str, ...]] = ("part_bytes", "url_seconds", "error_shape")
     part_bytes: int = 104_857_600
     url_seconds: int = 3600
     error_shape: str = "json"
     keys: dict[str, Key]
+
+    @classmethod
+    def secret(cls) -> dict[str, Any]:
+        """Its readonly key is a temporary one, which lasts for a week."""
+        expires = datetime.now(UTC) + timedelta(seconds=WEEK)
+        return {
+            "readonly": {"key": "spatialgen-local-readonly", "expires_at": expires.strftime("%Y-%m-%dT%H:%M:%SZ")},
+            "upload": {"key": "spatialgen-local-upload"},
+        }
 
     def seed(self) -> None:
         self.keys = {

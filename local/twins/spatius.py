@@ -1,13 +1,14 @@
 """Spatius: the console's session-token call, and who would be let in at the ingress. Statuses marked A are assumed."""
 
 import secrets
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import jwt
 from flask import request
 from flask.typing import ResponseReturnValue
 
-from local.twins.twin import Routes, Twin
+from local.twins.twin import MintCall, Routes, Twin
 
 DAY = 24 * 3600
 TITLES = {400: "Invalid Argument", 401: "Unauthorized", 404: "Not Found"}
@@ -23,6 +24,9 @@ class SpatiusTwin(Twin):
 
     vendor = "spatius"
     url_variable = "SPATIUS_CONSOLE_ENDPOINT"
+    mint_calls = (MintCall("/v1/console/session-tokens", "sessionToken", "x-api-key"),)
+    local_key = "spatius-local-key"
+    parameters: ClassVar[Mapping[str, str]] = {"SpatiusAppId": "local-app", "SpatiusAvatarIds": "local-avatar"}
     base_path = "/v1/console"
     settings: ClassVar[tuple[str, ...]] = ("errors_in_200", "string_status", "out_of_credits", "single_use")
     errors_in_200: bool = False
@@ -32,7 +36,7 @@ class SpatiusTwin(Twin):
     keys: dict[str, str]
 
     def seed(self) -> None:
-        self.keys = {"spatius-local-key": "local-app"}
+        self.keys = {self.local_key: "local-app"}
         self.avatars = {"local-avatar"}
         self.tokens: dict[str, tuple[str, int]] = {}
         self.used: set[str] = set()

@@ -1,6 +1,7 @@
 """Trulience: the session JWT, used once. The order of checks and what is marked A are assumed."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,7 +9,7 @@ import jwt
 from flask import request
 from flask.typing import ResponseReturnValue
 
-from local.twins.twin import Routes, Twin
+from local.twins.twin import MintCall, Routes, Twin
 
 ERRORS = {
     16: (401, "Invalid API Key"),
@@ -50,13 +51,16 @@ class TrulienceTwin(Twin):
 
     vendor = "trulience"
     url_variable = "TRULIENCE_API_URL"
+    mint_calls = (MintCall("/auth/generate-token", "jwt", "x-api-key"),)
+    local_key = "tru_live_local_key"
+    parameters: ClassVar[Mapping[str, str]] = {"TrulienceAvatarIds": "4386676996480451678"}
     settings: ClassVar[tuple[str, ...]] = ("rate_limit", "missing_origin_passes")
     rate_limit: int = 0
     missing_origin_passes: bool = True
     keys: dict[str, Key]
 
     def seed(self) -> None:
-        self.keys = {"tru_live_local_key": Key()}
+        self.keys = {self.local_key: Key()}
         self.tickets: dict[str, Ticket] = {}
         self._signing_key = secrets.token_bytes(32)
 

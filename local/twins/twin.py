@@ -5,14 +5,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
 
 from local.twins.wire import FAULTS, NO_FAULT, Fault, Server
 
-__all__ = ["Call", "Fault", "Routes", "Twin"]
+__all__ = ["Call", "Fault", "MintCall", "Routes", "Twin"]
 
 Routes = Mapping[str, Callable[..., ResponseReturnValue]]
 CONTROL = "/_twin/"
@@ -31,15 +31,30 @@ class Call:
     status: int | None
 
 
+class MintCall(NamedTuple):
+    """A call that a mint makes. token: the answer's field without which it is of no use. header: the one that carries the key, in
+    lower case; "" where the body does.
+    """
+
+    path: str
+    token: str
+    header: str
+
+
 class Twin:
     """One vendor, as its page in docs/vendors describes it. A setting is a plain attribute; reset restores the class's default.
 
     Requests run one at a time under `lock` (they take microseconds; delays happen outside it): routes need no locks.
+    mint_calls: what a mint asks of this vendor, in order; () where it asks nothing. local_key: an API key that is good after a
+    reset. parameters: of template.yaml, with which mints on this machine fit what the vendor holds.
     skew: seconds that this vendor's clock is ahead. omit: a top-level field left out of the vendor's JSON answers.
     """
 
     vendor: ClassVar[str]
     url_variable: ClassVar[str]
+    mint_calls: ClassVar[tuple[MintCall, ...]]
+    local_key: ClassVar[str]
+    parameters: ClassVar[Mapping[str, str]] = {}
     base_path: ClassVar[str] = ""
     settings: ClassVar[tuple[str, ...]] = ()
     skew: float = 0.0
@@ -64,6 +79,11 @@ class Twin:
     def routes(self) -> Routes:
         """'METHOD /rule' (Flask's rule syntax) -> the function that answers it."""
         raise NotImplementedError
+
+    @classmethod
+    def secret(cls) -> dict[str, Any]:
+        """The value of the vendor's secret, as an operator would set it."""
+        return {"api_key": cls.local_key}
 
     def carried_key(self) -> str:
         """The API key (or what stands for it) in the current request, '' without one."""

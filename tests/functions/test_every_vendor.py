@@ -9,7 +9,9 @@ from uuid import uuid4
 
 import pytest
 
-from local.twins.twin import Fault
+from local import parameters
+from local.twins import TWINS
+from local.twins.twin import Fault, MintCall
 from tests.functions.contract import (
     ERROR,
     INVALID,
@@ -27,30 +29,19 @@ from tests.functions.contract import (
     minted,
     said,
 )
+from tests.vendors import MINTS
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
     from tests.conftest import Answer, Function
     from tests.functions.conftest import Wire
 
-MINTS = {
-    "spatius": "spatius-mint",
-    "odyssey": "odyssey-mint",
-    "spatialgen": "spatialgen-lease",
-    "convai": "convai-mint",
-    "trulience": "trulience-mint",
-    "livekit": "livekit-mint",
-    "agora": "agora-mint",
+CALLS: dict[str, tuple[MintCall, ...]] = {
+    vendor: TWINS[vendor].mint_calls if vendor in TWINS else () for vendor in MINTS
 }
-ASKING = {vendor: event for vendor, event in MINTS.items() if vendor not in {"spatialgen", "livekit", "agora"}}
-"""Those that ask their vendor to mint; the others lease a key or sign by themselves."""
+"""What each mint asks its vendor, as the twins tell it; nothing where a key is leased or a token signed here."""
 
-CREDENTIAL_HEADERS = {
-    "spatius": [{"x-api-key"}],
-    "odyssey": [set(), {"authorization"}, {"authorization"}],
-    "convai": [{"convai-api-key"}],
-    "trulience": [{"x-api-key"}],
-}
+ASKING = {vendor: event for vendor, event in MINTS.items() if CALLS[vendor]}
 PLAIN_HEADERS = {"host", "user-agent", "accept", "accept-encoding", "connection", "content-type", "content-length"}
 
 every_mint = pytest.mark.parametrize(("vendor", "event"), MINTS.items(), ids=MINTS)
@@ -65,18 +56,24 @@ class Upstream(NamedTuple):
     token: str
 
 
-UPSTREAMS = [
-    Upstream("spatius", "/v1/console/session-tokens", "sessionToken"),
-    Upstream("odyssey", "/auth/token", "access_token"),
-    Upstream("odyssey", "/sessions/request", "session_id"),
-    Upstream("odyssey", "/sessions/token", "session_token"),
-    Upstream("convai", "/user/connect", "apiAuthToken"),
-    Upstream("trulience", "/auth/generate-token", "jwt"),
-]
-every_upstream = pytest.mark.parametrize("upstream", UPSTREAMS, ids=lambda upstream: upstream.token)
+UPSTREAMS = [Upstream(vendor, call.path, call.token) for vendor, calls in CALLS.items() for call in calls]
+every_upstream = pytest.mark.parametrize(
+    "upstream", UPSTREAMS, ids=[f"{upstream.vendor}-{upstream.token}" for upstream in UPSTREAMS]
+)
 
 
 # Mints
+
+
+def test_every_vendor_has_a_twin_or_signs_here_and_no_twin_is_left_over() -> None:
+    assert sorted([*TWINS, *parameters.PAIRS]) == sorted(MINTS)
+
+
+@every_mint
+def test_a_mint_asks_its_vendor_what_the_twin_tells_and_no_more(function: Fresh, vendor: str, event: str) -> None:
+    minting = function(vendor)
+    assert minted(minting.ask(event))
+    assert [call.path for call in minting.twin.calls] == [call.path for call in CALLS[vendor]]
 
 
 @every_asking_mint
@@ -84,7 +81,8 @@ def test_the_vendor_gets_its_key_and_nothing_of_the_callers(function: Fresh, ven
     theirs = {"origin": "https://a.example", "authorization": "Bearer caller", "cookie": "a=b", "x-api-key": "c"}
     minting = function(vendor)
     assert minted(minting.ask(event, headers={"content-type": "application/json", **theirs}))
-    assert [call.headers.keys() - PLAIN_HEADERS for call in minting.twin.calls] == CREDENTIAL_HEADERS[vendor]
+    sent = [call.headers.keys() - PLAIN_HEADERS for call in minting.twin.calls]
+    assert sent == [{call.header} - {""} for call in CALLS[vendor]]
     assert not any("caller" in str(call) for call in minting.twin.calls)
 
 
@@ -92,9 +90,7 @@ def test_the_vendor_gets_its_key_and_nothing_of_the_callers(function: Fresh, ven
 def test_every_caller_gets_a_credential_of_its_own(function: Fresh, vendor: str, event: str) -> None:
     minting = function(vendor)
     ada, bob = (minted(minting.ask(event, sub=caller)).fields for caller in ("ada", "bob"))
-    token = UPSTREAMS[[upstream.vendor for upstream in UPSTREAMS].index(vendor)].token
-    field = {"access_token": "session_token"}.get(token, token)
-    assert ada[field] != bob[field]
+    assert ada[CALLS[vendor][-1].token] != bob[CALLS[vendor][-1].token]
 
 
 # Bodies
@@ -308,17 +304,10 @@ def test_a_secret_as_the_template_creates_it_is_not_configured(
     assert_refused(minting.ask(event), NOT_CONFIGURED, minting.twin.calls)
 
 
-@pytest.mark.parametrize(
-    ("vendor", "key"),
-    [
-        ("spatius", "spatius-local-key"),
-        ("odyssey", "ody_local_key"),
-        ("convai", "convai-local-key"),
-        ("trulience", "tru_live_local_key"),
-    ],
-)
-def test_white_space_around_a_key_is_dropped(function: Fresh, vendor: str, key: str) -> None:
-    assert minted(function(vendor, {"api_key": f" {key}\r\n"}).ask(MINTS[vendor]))
+@every_asking_mint
+def test_white_space_around_a_key_is_dropped(function: Fresh, vendor: str, event: str) -> None:
+    padded = {name: f" {key}\r\n" for name, key in parameters.secret(vendor).items()}
+    assert minted(function(vendor, padded).ask(event))
 
 
 def test_white_space_around_a_leased_key_is_dropped(function: Fresh) -> None:

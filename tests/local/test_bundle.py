@@ -12,6 +12,7 @@ import requests
 
 from local.bundle import Bundle
 from local.template import Template
+from tests.vendors import MINTS, VENDORS
 
 TEMPLATE = """
 Parameters:
@@ -187,21 +188,11 @@ def test_a_sample_event_takes_another_body_and_caller(bundle: Bundle) -> None:
 
 def test_every_deployable_vendor_mints(bundle: Bundle) -> None:
     assert isinstance(bundle.template, Template)
-    bodies = {
-        "trulience": {"avatar_id": "4386676996480451678"},
-        "agora": {"channel": "{caller}", "role": "subscriber"},
-    }
-    routes = {"spatius": "session-tokens", "odyssey": "client-credentials", "spatialgen": "keys"}
-    headers = {"Authorization": f"Bearer {bundle.token('alice')}"}
-    answers = {
-        vendor: requests.post(
-            f"{bundle.url}/v1/{vendor}/{routes.get(vendor, 'tokens')}",
-            json=bodies.get(vendor, {}),
-            headers=headers,
-            timeout=10,
-        )
-        for vendor in bundle.functions
-    }
+    headers = {"Authorization": f"Bearer {bundle.token('alice')}", "Content-Type": "application/json"}
+    answers = {}
+    for vendor, name in MINTS.items():
+        event = bundle.event(name)
+        answers[vendor] = requests.post(bundle.url + event["rawPath"], event["body"], headers=headers, timeout=10)
     assert {vendor: (answer.status_code, answer.json()["mint"]["vendor"]) for vendor, answer in answers.items()} == {
-        vendor: (201, vendor) for vendor in bundle.functions
+        vendor: (201, vendor) for vendor in VENDORS
     }

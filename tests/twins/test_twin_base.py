@@ -18,8 +18,8 @@ def mint(http: requests.Session, twin: ConvaiTwin, timeout: float = 5) -> reques
     return http.post(twin.base_url + MINT, json={}, headers=KEY, timeout=timeout)
 
 
-def test_every_vendor_has_a_twin_that_resets_without_running() -> None:
-    assert list(TWINS) == ["spatius", "odyssey", "spatialgen", "convai", "trulience"]
+def test_every_twin_resets_without_running() -> None:
+    assert TWINS.keys() >= {"spatius", "odyssey", "spatialgen", "convai", "trulience"}
     for kind in TWINS.values():
         kind().reset()
 
