@@ -80,9 +80,8 @@ def of_type(document: Json, kind: str) -> dict[str, Json]:
 
 def statements(role: Json) -> list[Json]:
     """What a role may do beyond its managed policies."""
-    return [
-        statement for policy in role["Properties"]["Policies"] for statement in policy["PolicyDocument"]["Statement"]
-    ]
+    policies = role["Properties"].get("Policies", [])
+    return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
 
 
 def own_variables(block: Json) -> set[str]:

@@ -1,32 +1,114 @@
 """The catalogue: what clients are told is what the vendors' functions do."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from local.declared import DECLARED, declared
 from local.functions import Context, load_module
-from local.template import read
-from tests.functions.contract import UNAUTHENTICATED, Fresh, minted, said
+from tests.conftest import Answer
+from tests.functions.contract import INVALID, UNAUTHENTICATED, Fresh, faults, minted, said
+from tests.vendors import MINTS, VENDORS
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
-    from tests.conftest import Answer
 
-ROOT = Path(__file__).parents[2]
-LISTED: dict[str, dict[str, Any]] = json.loads(DECLARED.read_text())
-MINTS = {vendor: json.loads((ROOT / f"events/{vendor}-mint.json").read_text()) for vendor in LISTED if vendor != "spatialgen"}
+FACTS = ("single_use", "extendable", "revocable", "takes_slot")
+MEMBERS = {*FACTS, "vendor", "mint", "client_fields", "ends_session", "ttl", "choices"}
 
 
-def ask(bundle: "Bundle", **changes: str) -> dict[str, Any]:
-    """The whole answer, by vendor."""
+def send(bundle: "Bundle", event: dict[str, Any], **changes: str) -> "Answer":
     module = load_module("catalogue", bundle.environment("catalogue") | changes)
-    reply = module.handler(bundle.event("catalogue-list"), Context())
-    assert (reply["statusCode"], reply["headers"]["cache-control"]) == (200, "no-store")
-    return {offer["vendor"]: offer for offer in json.loads(reply["body"])["vendors"]}
+    raw = module.handler(event, Context())
+    return Answer(raw["statusCode"], raw["headers"], json.loads(raw["body"]), raw)
 
 
-def test_what_is_declared_is_what_the_functions_say() -> None:
-    """Where it is not: `make generate`."""
+def listed(bundle: "Bundle", **changes: str) -> dict[str, dict[str, Any]]:
+    """What clients are told, by vendor."""
+    answer = send(bundle, bundle.event("catalogue-list"), **changes)
+    assert (answer.status, answer.headers["cache-control"]) == (200, "no-store")
+    return {offer["vendor"]: offer for offer in answer.body["vendors"]}
+
+
+def test_what_is_declared_is_what_the_functions_say(bundle: "Bundle") -> None:
+    assert DECLARED.read_text() == declared(bundle), "make generate"
+
+
+def test_every_deployed_vendor_is_listed_with_every_fact(bundle: "Bundle") -> None:
+    offers = listed(bundle)
+    assert sorted(offers) == VENDORS
+    assert all(offer.keys() == MEMBERS for offer in offers.values())
+
+
+@pytest.mark.parametrize("deployed", ["convai", "agora,convai", ""])
+def test_a_vendor_that_is_not_deployed_is_not_listed(bundle: "Bundle", deployed: str) -> None:
+    assert sorted(listed(bundle, VENDORS=deployed)) == [name for name in deployed.split(",") if name]
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_a_mint_says_the_same_facts_and_fields_as_the_catalogue(function: Fresh, bundle: "Bundle", vendor: str) -> None:
+    offer = listed(bundle)[vendor]
+    answer = function(vendor).ask(MINTS[vendor])
+    assert minted(answer)
+    mint = answer.body.pop("mint")
+    assert {fact: mint[fact] for fact in FACTS} == {fact: offer[fact] for fact in FACTS}
+    public = {"spatius_app_id", "spatius_avatar_id"} if vendor == "livekit" else set()
+    assert answer.body.keys() - public <= set(offer["client_fields"])
+    assert bundle.event(MINTS[vendor])["routeKey"] in offer["mint"]
+
+
+@pytest.mark.parametrize(
+    ("vendor", "field"), [("spatius", "ttl_seconds"), ("trulience", "expire_at"), ("agora", "ttl_seconds")]
+)
+def test_the_bounds_of_a_chosen_life_are_those_that_the_route_takes(
+    function: Fresh, bundle: "Bundle", vendor: str, field: str
+) -> None:
+    ttl = listed(bundle)[vendor]["ttl"]
+    minting, event = function(vendor), json.loads(bundle.event(MINTS[vendor])["body"])
+    assert ttl["field"] == field
+    lives = {seconds: minting.ask(MINTS[vendor], event | {field: seconds}) for seconds in range_of(ttl)}
+    assert [answer.status for answer in lives.values()] == [400, 201, 201, 400]
+    event.pop(field, None)
+    assert minting.ask(MINTS[vendor], event).body["mint"]["expires_in"] in {ttl["default"], ttl["default"] - 1}
+
+
+def range_of(ttl: dict[str, int]) -> tuple[int, ...]:
+    return ttl["minimum"] - 1, ttl["minimum"], ttl["maximum"], ttl["maximum"] + 1
+
+
+@pytest.mark.parametrize("vendor", ["odyssey", "convai", "livekit"])
+def test_a_fixed_life_is_the_one_that_a_mint_has(function: Fresh, bundle: "Bundle", vendor: str) -> None:
+    changes = {"LIVEKIT_TTL_SECONDS": "1234"} if vendor == "livekit" else {}
+    ttl = listed(bundle, **changes)[vendor]["ttl"]
+    left = function(vendor, **changes).ask(MINTS[vendor]).body["mint"]["expires_in"]
+    assert ttl["minimum"] == ttl["maximum"] == ttl["default"]
+    assert ttl["default"] - 2 <= left <= ttl["default"]
+
+
+def test_what_callers_may_choose_is_this_deployments(bundle: "Bundle") -> None:
+    settings = {"SPATIUS_AVATAR_IDS": "b, a", "TRULIENCE_AVATAR_IDS": "*", "AGORA_CHANNELS": ""}
+    offers = listed(bundle, **settings)
+    assert offers["spatius"]["choices"]["avatarId"] == ["a", "b"]
+    assert offers["trulience"]["choices"] == {"avatar_id": ["*"]}
+    assert offers["agora"]["choices"] == {"channel": [], "role": ["publisher", "subscriber"]}
+    assert offers["livekit"]["choices"] == {"room_name": ["lobby", "{caller}"]}
+
+
+def test_the_catalogue_is_given_every_setting_as_the_vendors_function_is(bundle: "Bundle") -> None:
+    told = bundle.environment("catalogue")
+    for vendor, facts in json.loads(DECLARED.read_text()).items():
+        for setting in [*facts["choices"].values(), *filter(None, [facts["ttl_setting"]])]:
+            assert told[setting] == bundle.environment(vendor)[setting], setting
+
+
+def test_without_verified_claims_nothing_is_told(bundle: "Bundle") -> None:
+    event = bundle.event("catalogue-list")
+    del event["requestContext"]["authorizer"]
+    assert said(send(bundle, event)) == UNAUTHENTICATED
+
+
+def test_an_unknown_parameter_is_refused_by_name(bundle: "Bundle") -> None:
+    answer = send(bundle, bundle.event("catalogue-list") | {"rawQueryString": "vendor=convai"})
+    assert said(answer) == INVALID
+    assert faults(answer) == ["vendor"]

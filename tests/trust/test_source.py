@@ -17,10 +17,10 @@ FUNCTIONS = sorted((ROOT / "functions").glob("*/*.py"))
 SOURCES = LAYER + FUNCTIONS
 ERRORS = ROOT / "docs/errors.md"
 OFFERED = {
-    *("bodies", "callers", "credentials", "deadline", "function", "keys", "owners"),
+    *("audit", "bodies", "callers", "credentials", "deadline", "function", "keys", "owners"),
     *("problems", "relay", "settings", "slots", "upstream", "vendor"),
 }
-"""The layer's modules that functions may use; AWS, the records and the counting of limits are the layer's own."""
+"""The layer's modules that functions may use; AWS and the counting of limits are the layer's own."""
 
 
 def walk(path: Path) -> Iterator[ast.AST]:
