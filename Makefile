@@ -1,5 +1,5 @@
-# Every command a developer needs. Each target installs what it uses, so a fresh clone needs python3.13 and make only.
-.PHONY: run test check generate format build bench worst-bill sam-local lock clean
+# Every command a developer needs. Each target installs what it uses, so a fresh clone needs python3.13 and make only; `sdk` needs Node 20 too.
+.PHONY: run test sdk check generate format build bench worst-bill sam-local lock clean
 .DELETE_ON_ERROR:
 
 PORT ?= 3000
@@ -13,6 +13,9 @@ run: .venv/ready  ## the whole bundle on this machine: http://127.0.0.1:$PORT
 
 test: .venv/ready build
 	$(PYTHON) -m pytest -n auto
+
+sdk: .venv/ready tests/sdk/node_modules/ready  ## the vendors' own clients against the bundle
+	$(PYTHON) -m pytest tests/sdk
 
 check: .venv/ready .venv-sam/ready
 	$(PYTHON) -m ruff check .
@@ -50,6 +53,10 @@ sam-local: build  ## every event of events/ through `sam local invoke`; skipped,
 	.venv-sam/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+tests/sdk/node_modules/ready: tests/sdk/package-lock.json
+	npm ci --prefix tests/sdk --loglevel error
+	@touch $@
+
 lock: .venv/ready  ## pins with hashes, after a change of a requirements .in file
 	$(PYTHON) -m pip install --quiet uv
 	for file in layers/minting/requirements requirements/dev requirements/sam; do \
@@ -58,4 +65,4 @@ lock: .venv/ready  ## pins with hashes, after a change of a requirements .in fil
 	done
 
 clean:
-	rm -rf .venv .venv-sam .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-sam .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/sdk/node_modules

@@ -9,6 +9,7 @@ from flask import request
 from flask.typing import ResponseReturnValue
 
 from local.twins.twin import MintCall, Routes, Twin
+from local.twins.websocket import accept
 
 IDLE_SECONDS = 15 * 60
 UNAUTHORIZED: ResponseReturnValue = ({"detail": "Invalid or expired token"}, 401)
@@ -82,6 +83,7 @@ class OdysseyTwin(Twin):
             "POST /sessions/request": self.request_session,
             "POST /sessions/token": self.issue_token,
             "GET /config": self.configure,
+            "WEBSOCKET /client/<session_id>": self.open_socket,
             "POST /_twin/sessions/<session_id>/connect": self.connect_hook,
             "POST /_twin/sessions/<session_id>/disconnect": self.disconnect_hook,
         }
@@ -175,6 +177,11 @@ class OdysseyTwin(Twin):
         for session_id in [name for name, session in self.sessions.items() if self._is_over(session)]:
             del self.sessions[session_id]
         return self.sessions
+
+    def open_socket(self, session_id: str) -> ResponseReturnValue:
+        """The session counts as connected until `disconnect`, though the twin closes the connection."""
+        status = self.connect(session_id, request.args.get("token", ""))
+        return accept() if status == 101 else ({"detail": "Connection refused"}, status)
 
     def connect(self, session_id: str, token: str) -> int:
         """What the WebSocket `/client/<id>?token=` says: 101 connected, 401, 404, 409 (connected already)."""

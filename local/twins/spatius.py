@@ -9,6 +9,7 @@ from flask import request
 from flask.typing import ResponseReturnValue
 
 from local.twins.twin import MintCall, Routes, Twin
+from local.twins.websocket import accept
 
 DAY = 24 * 3600
 TITLES = {400: "Invalid Argument", 401: "Unauthorized", 404: "Not Found"}
@@ -46,6 +47,7 @@ class SpatiusTwin(Twin):
         return {
             "POST /v1/console/session-tokens": self.mint,
             "GET /v2/driveningress/websocket": self.admit,
+            "WEBSOCKET /v2/driveningress/websocket": self.open_socket,
         }
 
     def carried_key(self) -> str:
@@ -70,7 +72,15 @@ class SpatiusTwin(Twin):
         return {"sessionToken": self._issue(app_id, expires)}, 200
 
     def admit(self) -> ResponseReturnValue:
-        """The ingress' verdict on an upgrade. 200 {connection_id} stands for the WebSocket, not spoken here."""
+        """The ingress' verdict on an upgrade, for clients without WebSockets: 200 {connection_id} is a yes."""
+        return self._verdict() or ({"connection_id": secrets.token_hex(8)}, 200)
+
+    def open_socket(self) -> ResponseReturnValue:
+        """The same verdict for clients that have them."""
+        return self._verdict() or accept()
+
+    def _verdict(self) -> ResponseReturnValue | None:
+        """None, and the token is used, where nothing speaks against it."""
         app_id = request.headers.get("X-App-ID") or request.args.get("appId", "")
         token = request.headers.get("X-Session-Key") or request.args.get("sessionKey", "")
         avatar = request.args.get("id", "")
@@ -78,7 +88,7 @@ class SpatiusTwin(Twin):
         if refusal:
             return {"message": refusal[1]}, refusal[0]
         self.used.add(token)
-        return {"connection_id": secrets.token_hex(8)}, 200
+        return None
 
     def _refusal(self, app_id: str, token: str, avatar: str) -> tuple[int, str] | None:
         owner, expires = self.tokens.get(token, ("", 0))

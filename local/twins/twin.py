@@ -77,7 +77,7 @@ class Twin:
         raise NotImplementedError
 
     def routes(self) -> Routes:
-        """'METHOD /rule' (Flask's rule syntax) -> the function that answers it."""
+        """'METHOD /rule' (Flask's rule syntax; WEBSOCKET for a handshake) -> the function that answers it."""
         raise NotImplementedError
 
     @classmethod
@@ -173,7 +173,8 @@ class Twin:
         app.url_map.merge_slashes = False
         for route, answer in {**self._control_routes(), **self.routes()}.items():
             method, rule = route.split()
-            app.add_url_rule(rule, route, answer, methods=[method], provide_automatic_options=False)
+            kind = {"websocket": True} if method == "WEBSOCKET" else {"methods": [method]}
+            app.add_url_rule(rule, route, answer, provide_automatic_options=False, **kind)
         for status in (404, 405):
             app.register_error_handler(status, lambda error: self.refuse_route(error.code))
         app.before_request(self._meet_fault)

@@ -91,7 +91,7 @@ class Connection(WSGIRequestHandler):
 
     def _transmit(self, response: Response, fault: Fault) -> None:
         self.server.closing.wait(fault.delay)
-        if fault.mode in {"cut", "drop"}:
+        if fault.mode in {"cut", "drop"} or response.status_code == 101:  # after 101 no HTTP is spoken any more
             self.close_connection = True
         if fault.mode == "drop":
             return

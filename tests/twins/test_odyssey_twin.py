@@ -1,5 +1,6 @@
 """Odyssey, as its SDKs see it."""
 
+import socket
 from typing import Any
 
 import jwt
@@ -31,6 +32,15 @@ def open_session(http: requests.Session, twin: OdysseyTwin) -> tuple[str, str]:
     access = bearer(http, twin)
     session: str = ask(http, twin, access).json()["session_id"]
     return session, token(http, twin, access, session).json()["session_token"]
+
+
+def until_closed(twin: OdysseyTwin, target: str, headers: dict[str, str]) -> str:
+    """All that a GET gets before the connection closes. Raises TimeoutError where it stays open."""
+    lines = [f"GET {target} HTTP/1.1", "Host: twin", *(f"{name}: {value}" for name, value in headers.items())]
+    host, port = twin.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall("\r\n".join([*lines, "", ""]).encode())
+        return connection.makefile("rb").read().decode()
 
 
 def test_the_calls_give_a_session_and_its_token(http: requests.Session, odyssey: OdysseyTwin) -> None:
@@ -174,6 +184,17 @@ def test_only_one_client_with_a_matching_live_token_connects(http: requests.Sess
     _, foreign = open_session(http, odyssey)
     assert [odyssey.connect(*pair) for pair in ((session, foreign), (session, "x"), ("s-0", value))] == [401, 401, 404]
     assert [odyssey.connect(session, value) for _ in range(2)] == [101, 409]
+
+
+def test_the_signalling_websocket_shakes_hands_and_closes(http: requests.Session, odyssey: OdysseyTwin) -> None:
+    """Key and proof are the example of RFC 6455 section 1.3."""
+    session, value = open_session(http, odyssey)
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+    answer = until_closed(odyssey, f"/client/{session}?token={value}", upgrade)
+    assert answer.startswith("HTTP/1.1 101 ")
+    assert "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in answer
+    again = http.get(f"{odyssey.url}/client/{session}", params={"token": value}, headers=upgrade)
+    assert again.status_code == 409
 
 
 def test_an_expired_token_is_refused_while_the_slot_lingers(http: requests.Session, odyssey: OdysseyTwin) -> None:

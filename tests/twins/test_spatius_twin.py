@@ -21,6 +21,9 @@ def connect(http: requests.Session, twin: SpatiusTwin, token: str, app_id: str =
     return http.get(twin.url + "/v2/driveningress/websocket", params={"id": "local-avatar"}, headers=headers)
 
 
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+
+
 def soon() -> int:
     return int(time.time()) + HOUR
 
@@ -85,6 +88,14 @@ def test_the_ingress_refuses_another_app_and_an_unknown_token(http: requests.Ses
     token = mint(http, spatius, expireAt=soon()).json()["sessionToken"]
     assert connect(http, spatius, token, app_id="other-app").json() == {"message": "App ID mismatch"}
     assert connect(http, spatius, "x.y.z").json() == {"message": "Invalid session token"}
+
+
+def test_a_websocket_gets_the_ingress_verdict_too(http: requests.Session, spatius: SpatiusTwin) -> None:
+    token = mint(http, spatius, expireAt=soon()).json()["sessionToken"]
+    query = {"id": "local-avatar", "appId": "local-app"}
+    sent = [{"sessionKey": "x.y.z"}, {"sessionKey": token}]
+    url = spatius.url + "/v2/driveningress/websocket"
+    assert [http.get(url, params=query | key, headers=UPGRADE).status_code for key in sent] == [400, 101]
 
 
 def test_expiry_is_met_at_connect(http: requests.Session, spatius: SpatiusTwin) -> None:
