@@ -1,10 +1,8 @@
 """Agora: an AccessToken2 that others read as we mean it, for a channel that is listed and a user who is the caller."""
 
 import base64
-import json
 import warnings
 import zlib
-from datetime import UTC, datetime, timedelta
 from struct import unpack_from
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -383,24 +381,3 @@ def test_what_is_refused_is_not_counted(function: Fresh, bundle: "Bundle", table
     ask(agora)
     assert said(ask(agora, **fields)) == NOT_ALLOWED
     assert used(bundle, table) == {"hour": 1, "day": 1}
-
-
-@pytest.mark.parametrize("fields", [{}, {"channel": "other"}, {"channel": 5}, {"uid": 1001}])
-def test_the_certificate_is_in_no_answer_and_no_log(
-    function: Fresh, capsys: pytest.CaptureFixture[str], fields: dict[str, Any]
-) -> None:
-    agora = function("agora")
-    capsys.readouterr()
-    answer = ask(agora, **fields)
-    token = answer.body.get("token", CERTIFICATE)
-    out, err = capsys.readouterr()
-    assert CERTIFICATE not in json.dumps(answer.raw) + out + err
-    assert token not in out + err
-    assert CERTIFICATE not in repr([vars(agora.module.vendor._keys), agora.module.vendor.settings])
-
-
-def test_a_token_cannot_be_revoked(function: Fresh) -> None:
-    answer = function("agora").ask("agora-revoke")
-    assert (answer.status, answer.body["code"]) == (409, "not_revocable")
-    ends = moment(answer.body["valid_until"])
-    assert timedelta(days=1, minutes=-1) < ends - datetime.now(UTC) <= timedelta(days=1)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from local.twins.twin import Fault
 from minting.problems import CATALOGUE
-from tests.trust.vendors import ALL, ASKED, CONVAI, ODYSSEY, SPATIUS, TRULIENCE, Vendor
+from tests.trust.vendors import AGORA, ALL, ASKED, CONVAI, LIVEKIT, ODYSSEY, SPATIUS, TRULIENCE, Vendor
 
 if TYPE_CHECKING:
     from tests.conftest import Answer, Function
@@ -95,17 +95,26 @@ def test_nothing_but_plain_ids_reach_a_vendor_even_where_all_are_allowed(
     assert made.twin.calls == []
 
 
-def test_an_id_that_is_not_listed_is_refused_however_it_is_written(function: MakeFunction) -> None:
-    for vendor, field, listed in (
-        (SPATIUS, "avatarId", "local-avatar"),
-        (TRULIENCE, "avatar_id", "4386676996480451678"),
-    ):
-        made = function(vendor.name)
-        for text in (listed + "0", listed.upper() + "A", listed[:-1], "other", f"{listed},{listed}", f"{listed} ", "*"):
-            refused(made.ask(vendor.event, {field: text}), "not_allowed", "invalid_request")
-        for value in ([listed], {"$eq": listed}, 4386676996480451678, True, {}):
-            refused(made.ask(vendor.event, {field: value}), "invalid_request")
-        assert made.twin.calls == []
+LISTED: list[tuple[Vendor, str, str, dict[str, Any]]] = [
+    (SPATIUS, "avatarId", "local-avatar", {}),
+    (TRULIENCE, "avatar_id", "4386676996480451678", {}),
+    (LIVEKIT, "room_name", "lobby", {}),
+    (AGORA, "channel", "lobby", {"role": "subscriber"}),
+]
+"""A field, what is on its list, and what else the body needs."""
+
+
+@pytest.mark.parametrize(("vendor", "field", "listed", "rest"), LISTED, ids=[vendor.name for vendor, *_ in LISTED])
+def test_an_id_that_is_not_listed_is_refused_however_it_is_written(
+    function: MakeFunction, vendor: Vendor, field: str, listed: str, rest: dict[str, Any]
+) -> None:
+    made = function(vendor.name)
+    for text in (listed + "0", listed.upper() + "A", listed[:-1], "other", f"{listed},{listed}", f"{listed} ", "*"):
+        refused(made.ask(vendor.event, rest | {field: text}), "not_allowed", "invalid_request")
+    for value in ([listed], {"$eq": listed}, 4386676996480451678, True, {}):
+        refused(made.ask(vendor.event, rest | {field: value}), "invalid_request")
+    assert made.twin.calls == []
+    assert made.ask(vendor.event, rest | {field: listed}).status == 201
 
 
 def test_of_a_field_sent_twice_the_one_that_is_checked_is_the_one_that_is_used(function: MakeFunction) -> None:

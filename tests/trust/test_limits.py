@@ -17,7 +17,7 @@ from local.twins.twin import Fault
 from minting import aws, limits
 from tests.conftest import client
 from tests.trust.table import CHANGE, SECRET, Wire, cancelled, dynamodb, items, trouble, used
-from tests.trust.vendors import ALL, CONVAI, ODYSSEY, Vendor
+from tests.trust.vendors import AGORA, ALL, CONVAI, LIVEKIT, ODYSSEY, Vendor
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 type Fresh = Callable[..., "Function"]
 
 CALLS, THREADS, CAP = 1000, 50, 20
+KINDS = [CONVAI, ODYSSEY, LIVEKIT, AGORA]
+"""One that is asked, one with sessions, and those whose tokens are signed in the function."""
+
 ISSUER = "https://issuer.example.com"
 
 
@@ -164,7 +167,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
-@pytest.mark.parametrize("vendor", [CONVAI, ODYSSEY], ids=lambda vendor: vendor.name)
+@pytest.mark.parametrize("vendor", KINDS, ids=lambda vendor: vendor.name)
 def test_a_refused_call_reaches_neither_the_vendor_nor_the_secret(
     function: Fresh, wire: Wire, vendor: Vendor, refusal: str
 ) -> None:
@@ -268,7 +271,7 @@ ONCE: dict[str, Any] = {"retries": {"mode": "standard", "total_max_attempts": 1}
 """Not the second try half a second later."""
 
 
-@pytest.mark.parametrize("vendor", [CONVAI, ODYSSEY], ids=lambda vendor: vendor.name)
+@pytest.mark.parametrize("vendor", KINDS, ids=lambda vendor: vendor.name)
 @pytest.mark.parametrize("outage", ["nobody", "silent"])
 def test_nobody_mints_while_the_table_is_out_of_reach(
     function: Fresh, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, vendor: Vendor, outage: str
@@ -294,7 +297,7 @@ TROUBLES: dict[str, Callable[[], AWSResponse]] = {
 }
 
 
-@pytest.mark.parametrize("vendor", [CONVAI, ODYSSEY], ids=lambda vendor: vendor.name)
+@pytest.mark.parametrize("vendor", KINDS, ids=lambda vendor: vendor.name)
 def test_nobody_mints_while_the_table_is_in_trouble(
     function: Fresh, wire: Wire, monkeypatch: pytest.MonkeyPatch, vendor: Vendor
 ) -> None:
@@ -355,7 +358,7 @@ def start(bundle: "Bundle", table: str, vendor: str) -> None:
     dynamodb(bundle).delete_item(TableName=table, Key={"id": {"S": f"{vendor}#stop"}})
 
 
-@pytest.mark.parametrize("vendor", [CONVAI, ODYSSEY], ids=lambda vendor: vendor.name)
+@pytest.mark.parametrize("vendor", KINDS, ids=lambda vendor: vendor.name)
 def test_an_operator_stops_one_vendor_at_once_and_puts_it_back(
     function: Fresh, bundle: "Bundle", table: str, vendor: Vendor
 ) -> None:

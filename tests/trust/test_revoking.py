@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.conftest import Function
 
-SOON = timedelta(minutes=5)
+SOON = timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,8 @@ SOON = timedelta(minutes=5)
         ("odyssey", timedelta(minutes=10)),
         ("trulience", timedelta(hours=1)),
         ("spatialgen", timedelta(days=7)),
+        ("livekit", timedelta(hours=6)),
+        ("agora", timedelta(hours=24)),
     ],
 )
 def test_a_vendor_that_cannot_revoke_says_until_when_its_credentials_are_good(
@@ -27,5 +29,5 @@ def test_a_vendor_that_cannot_revoke_says_until_when_its_credentials_are_good(
     fresh = function(vendor)
     answer = fresh.ask(f"{vendor}-revoke")
     assert (answer.status, answer.body["code"]) == (409, "not_revocable")
-    assert abs(datetime.fromisoformat(answer.body["valid_until"]) - datetime.now(UTC) - longest) < SOON
+    assert longest - SOON < datetime.fromisoformat(answer.body["valid_until"]) - datetime.now(UTC) <= longest
     assert fresh.twin.calls == []

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from minting import keys
 from minting.keys import MAX_AGE, REREAD_INTERVAL
-from tests.trust.vendors import ALL, ASKED, CONVAI, ODYSSEY, SPATIALGEN, Vendor, admit, secret
+from tests.trust.vendors import ALL, ASKED, CONVAI, ODYSSEY, SPATIALGEN, Vendor, admit
 
 if TYPE_CHECKING:
     from tests.conftest import Function
@@ -62,8 +62,8 @@ def start(unlimited: MakeFunction) -> Callable[[Vendor], "Function"]:
     """A function whose secret holds OLD, which the vendor takes."""
 
     def start(vendor: Vendor) -> "Function":
-        made = unlimited(vendor.name, secret(vendor, OLD))
-        if vendor is not SPATIALGEN:
+        made = unlimited(vendor.name, vendor.secret(OLD))
+        if vendor in ASKED:
             admit(made.twin, OLD)
         # Odyssey's: sessions enough, and access tokens that are used once, for a kept one outlives its key.
         vars(made.twin).update(max_sessions=10**6, access_seconds=60)
@@ -99,7 +99,7 @@ def test_no_mint_fails_while_the_key_is_rotated(start: Callable[[Vendor], "Funct
         for _ in range(THREADS * 3):
             under_way.acquire()
         admit(made.twin, NEW)
-        made.put_key(secret(vendor, NEW))
+        made.put_key(vendor.secret(NEW))
         del made.twin.keys[OLD]
     assert Counter(done.result() for done in mints) == {"minted": THREADS * MINTS}
     assert carried(made).keys() == {OLD, NEW}
@@ -154,7 +154,7 @@ def test_a_key_restored_or_replaced_works_after_the_interval(
     made.twin.keys.clear()
     assert outcome(made, vendor) == "vendor_key_rejected"
     made.twin.keys[key] = good
-    made.put_key(secret(vendor, key))
+    made.put_key(vendor.secret(key))
     assert outcome(made, vendor) == "vendor_key_rejected"
     clock.now += REREAD_INTERVAL
     assert outcome(made, vendor) == "minted"
@@ -166,7 +166,7 @@ def test_a_key_replaced_by_another_bad_one_is_refused_and_looked_up_again(
     made = start(CONVAI)
     reads = Reads(made)
     made.twin.keys.clear()
-    made.put_key(secret(CONVAI, NEW))
+    made.put_key(CONVAI.secret(NEW))
     assert {outcome(made, CONVAI) for _ in range(5)} == {"vendor_key_rejected"}
     assert (reads.count, carried(made)) == (2, {OLD: 1, NEW: 2})
 
@@ -220,7 +220,7 @@ def test_a_new_key_is_taken_up_though_the_vendor_still_takes_the_old_one(
     made = start(ODYSSEY)
     assert outcome(made, ODYSSEY) == "minted"
     admit(made.twin, NEW)
-    made.put_key(secret(ODYSSEY, NEW))
+    made.put_key(ODYSSEY.secret(NEW))
     clock.now += MAX_AGE
     assert outcome(made, ODYSSEY, "bob") == "minted"
     assert carried(made).keys() == {OLD, NEW}
@@ -232,6 +232,6 @@ def test_a_lease_is_of_the_new_key_once_the_old_one_is_over(unlimited: MakeFunct
     reads = Reads(made)
     assert {outcome(made, SPATIALGEN) for _ in range(5)} == {"not_configured"}
     assert reads.count == 1
-    made.put_key(secret(SPATIALGEN, NEW))
+    made.put_key(SPATIALGEN.secret(NEW))
     clock.now += REREAD_INTERVAL
     assert made.ask(SPATIALGEN.event).body["key"] == NEW
