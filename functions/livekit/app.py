@@ -117,18 +117,20 @@ settings = vendor.settings
 def permit(request: TokenRequest, _: Caller) -> Iterator[FieldError]:
     """Every field that this deployment does not let callers set, but for the room."""
     if request.participant_identity and not settings.livekit_allow_identity:
-        yield FieldError("participant_identity", "Who you are is not yours to choose (LiveKitAllowIdentity)")
+        yield FieldError("participant_identity", "Who you are is not yours to choose (LIVEKIT_ALLOW_IDENTITY)")
     if request.participant_metadata and not settings.livekit_allow_metadata:
-        yield FieldError("participant_metadata", "Metadata is not yours to set (LiveKitAllowMetadata)")
+        yield FieldError("participant_metadata", "Metadata is not yours to set (LIVEKIT_ALLOW_METADATA)")
     for name in request.participant_attributes or {}:
         if name.lower().startswith(RESERVED) or name not in settings.livekit_attributes:
-            yield FieldError(f"participant_attributes.{name}", "Not offered (LiveKitAttributes)")
+            yield FieldError(f"participant_attributes.{name}", "Not offered by this deployment (LIVEKIT_ATTRIBUTES)")
     for index, agent in enumerate(request.agents):
         if agent.agent_name not in settings.livekit_agents:
-            yield FieldError(f"room_config.agents[{index}].agent_name", "Not offered (LiveKitAgents)")
+            yield FieldError(
+                f"room_config.agents[{index}].agent_name", "Not offered by this deployment (LIVEKIT_AGENTS)"
+            )
         if agent.metadata and not settings.livekit_allow_metadata:
             yield FieldError(
-                f"room_config.agents[{index}].metadata", "Metadata is not yours to set (LiveKitAllowMetadata)"
+                f"room_config.agents[{index}].metadata", "Metadata is not yours to set (LIVEKIT_ALLOW_METADATA)"
             )
 
 
