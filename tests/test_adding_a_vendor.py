@@ -1,0 +1,132 @@
+"""docs/adding-a-vendor.md holds: an eighth vendor, made by its steps in a copy of the repository, passes the house rules."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import takewhile
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs/adding-a-vendor.md"
+PYTHON = [sys.executable, "-m"]
+NOT_COPIED = (".git", ".aws-sam", ".venv*", ".*_cache", ".hypothesis", "__pycache__")
+
+ADDED = {
+    *("functions/aurora/app.py", "functions/aurora/Makefile", "local/twins/aurora.py"),
+    *("events/aurora-mint.json", "events/aurora-revoke.json", "tests/functions/test_aurora.py"),
+}
+CHANGED = {"template.yaml", "README.md"}
+CODE = sorted(path for path in ADDED if path.endswith(".py"))
+
+
+class Block(NamedTuple):
+    """A fenced block of the page: the file that it is for, or that it is made of; and its text."""
+
+    language: str
+    path: str
+    text: str
+
+
+def blocks() -> list[Block]:
+    return [
+        Block(*found)
+        for found in re.findall(r"^```(\w+) ?(\S*)\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    ]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository with the eighth vendor in it; what it was before is committed."""
+    copy = tmp_path_factory.mktemp("repository") / "copy"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*NOT_COPIED))
+    (copy / ".venv-sam").symlink_to(ROOT / ".venv-sam")
+    run(copy, "git", "init", "--quiet")
+    run(copy, "git", "add", "--all")
+    run(copy, "git", "-c", "user.name=-", "-c", "user.email=-", "commit", "--quiet", "--message=before")
+    for block in blocks():
+        follow(copy, block)
+    return copy
+
+
+def follow(copy: Path, block: Block) -> None:
+    """Does what a reader does with a block: runs it, adds its parts to the file that is there, or writes the file."""
+    path = copy / block.path
+    if block.language == "sh":
+        run(copy, "bash", "-euo", "pipefail", "-c", block.text)
+    elif path.exists():
+        for part in re.split(r"\n{2,}", block.text.rstrip("\n")):
+            path.write_text("\n".join(with_part(path.read_text().split("\n"), part.split("\n"))))
+    else:
+        path.write_text(block.text)
+
+
+def with_part(lines: list[str], part: list[str]) -> list[str]:
+    """The file with the part below each place where Trulience has the same: the last thing in the part says which."""
+    outermost = min(map(indent, part))
+    last = [line for line in part if indent(line) == outermost][-1]
+    model = first_cell(last).replace("Aurora", "Trulience").replace("aurora", "trulience")
+    places = [number for number, line in enumerate(lines) if first_cell(line) == model]
+    assert places, f"Trulience has no {model}"
+    for place in reversed(places):
+        inner = list(takewhile(lambda line: indent(line) > outermost, lines[place + 1 :]))
+        end = place + 1 + len(inner)
+        lines = lines[:end] + part + lines[end:]
+    return lines
+
+
+def indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def first_cell(line: str) -> str:
+    """A table's row goes by its first cell, any other line by all of it."""
+    return line.partition(" | ")[0]
+
+
+def run(copy: Path, *command: str | Path) -> str:
+    """What it prints. Fails the test with that, where the command fails."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "GIT_"))}
+    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 0, f"{command}\n{done.stdout[-6000:]}{done.stderr[-2000:]}"
+    return done.stdout
+
+
+def passed(report: str) -> Iterator[str]:
+    """The tests that passed, by `pytest -rp`."""
+    yield from re.findall(r"^PASSED (\S+)", report, re.MULTILINE)
+
+
+def test_it_takes_one_folder_one_twin_one_test_its_events_and_lines_in_two_files(copy: Path) -> None:
+    status = run(copy, "git", "status", "--porcelain", "--untracked-files=all").splitlines()
+    assert {line[3:] for line in status if line.startswith("??")} == ADDED
+    assert {line[3:] for line in status if line.startswith(" M")} == CHANGED
+    removed = [line for line in run(copy, "git", "diff", "-U0").splitlines() if re.match(r"-[^-]", line)]
+    assert removed == []
+
+
+def test_its_code_is_clean_and_typed(copy: Path) -> None:
+    run(copy, *PYTHON, "ruff", "check", ".")
+    run(copy, *PYTHON, "ruff", "format", "--check", ".")
+    run(copy, *PYTHON, "mypy", *CODE)
+
+
+def test_the_tests_of_every_vendor_are_its_own_too_and_hold(copy: Path) -> None:
+    report = run(copy, *PYTHON, "pytest", "-rp", "-k", "aurora", "tests")
+    files = {name.partition("::")[0] for name in passed(report)}
+    assert {"tests/functions/test_every_vendor.py", "tests/functions/test_aurora.py", "tests/test_template.py"} <= files
+
+
+RULES = [
+    *("tests/test_template.py", "tests/test_docs.py", "tests/test_worst_bill.py", "tests/trust/test_source.py"),
+    *("tests/local/test_bundle.py", "tests/twins/test_twin_base.py"),
+]
+
+
+def test_the_house_rules_hold_with_it(copy: Path) -> None:
+    run(copy, *PYTHON, "pytest", *RULES)
