@@ -135,8 +135,8 @@ def test_it_takes_one_folder_one_twin_one_test_its_events_and_lines_in_two_files
 
 
 def test_its_code_is_clean_and_typed(copy: Path) -> None:
-    run(copy, *PYTHON, "ruff", "check", ".")
-    run(copy, *PYTHON, "ruff", "format", "--check", ".")
+    run(copy, *PYTHON, "ruff", "check", *CODE)
+    run(copy, *PYTHON, "ruff", "format", "--check", *CODE)
     run(copy, *PYTHON, "mypy", *CODE)
 
 

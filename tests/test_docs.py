@@ -1,9 +1,12 @@
 """What the documents name is there."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+
+from tests.vendors import MINTS
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
@@ -26,6 +29,13 @@ def test_every_promise_names_tests_that_exist() -> None:
 def test_every_link_leads_somewhere(document: Path) -> None:
     links = [link for link in re.findall(r"\]\(([^)#\s]+)", document.read_text()) if "://" not in link]
     assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("event", MINTS.values(), ids=MINTS)
+def test_every_vendor_has_its_row_in_the_readme(event: str) -> None:
+    route = json.loads((ROOT / f"events/{event}.json").read_text())["rawPath"]
+    rows = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| `")]
+    assert [row for row in rows if f"{route}`" in row.split(" | ")[0]]
 
 
 @pytest.mark.parametrize("file", CODE, ids=lambda path: f"{path.parent.name}/{path.name}")

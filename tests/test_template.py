@@ -403,6 +403,32 @@ def test_alarms_tell_the_operators_topic_where_there_is_one(deployed: Json) -> N
     assert all(alarm["Properties"][actions] == told for alarm in alarms for actions in ("AlarmActions", "OKActions"))
 
 
+# What the catalogue is told
+
+
+def test_the_catalogue_is_told_which_vendors_are_deployed(functions: dict[str, Json], vendors: dict[str, Json]) -> None:
+    separator, listed = functions["catalogue"]["Properties"]["Environment"]["Variables"]["VENDORS"]["Fn::Join"]
+    assert separator == ","
+    assert {tuple(name["Fn::If"][:2]) for name in listed} == {
+        (block["Condition"], vendor) for vendor, block in vendors.items()
+    }
+    assert all(name["Fn::If"][2] == {"Ref": "AWS::NoValue"} for name in listed)
+
+
+def test_the_catalogue_has_every_setting_that_is_declared_as_the_vendors_own_function_has_it(
+    functions: dict[str, Json], vendors: dict[str, Json]
+) -> None:
+    told = functions["catalogue"]["Properties"]["Environment"]["Variables"]
+    declared = json.loads((ROOT / "functions/catalogue/declared.json").read_text())
+    assert declared.keys() == vendors.keys()
+    wanted = {
+        name: vendors[vendor]["Properties"]["Environment"]["Variables"][name]
+        for vendor, facts in declared.items()
+        for name in {*facts["choices"].values(), facts["ttl_setting"]} - {None}
+    }
+    assert told == wanted | {"VENDORS": told["VENDORS"]}
+
+
 # What all functions share
 
 
