@@ -18,7 +18,6 @@ SOON = timedelta(minutes=1)
         ("spatius", timedelta(hours=24)),
         ("odyssey", timedelta(minutes=10)),
         ("trulience", timedelta(hours=1)),
-        ("spatialgen", timedelta(days=7)),
         ("livekit", timedelta(hours=6)),
         ("agora", timedelta(hours=24)),
     ],
@@ -30,4 +29,12 @@ def test_a_vendor_that_cannot_revoke_says_until_when_its_credentials_are_good(
     answer = fresh.ask(f"{vendor}-revoke")
     assert (answer.status, answer.body["code"]) == (409, "not_revocable")
     assert longest - SOON < datetime.fromisoformat(answer.body["valid_until"]) - datetime.now(UTC) <= longest
+    assert fresh.twin.calls == []
+
+
+def test_a_leased_key_ends_when_its_secret_says(function: Callable[..., "Function"]) -> None:
+    fresh = function("spatialgen", {"readonly": {"key": "a-key", "expires_at": "2999-01-01T01:00:00+01:00"}})
+    answer = fresh.ask("spatialgen-revoke")
+    assert (answer.status, answer.body["code"]) == (409, "not_revocable")
+    assert SOON > datetime.fromisoformat(answer.body["valid_until"]) - datetime(2999, 1, 1, tzinfo=UTC) > -SOON
     assert fresh.twin.calls == []
