@@ -191,3 +191,15 @@ class Empty(Body, frozen=True):
 def test_nothing_sent_and_whatever_a_get_carries_are_the_empty_object(sent: dict[str, Any]) -> None:
     assert decode_request(sent, Empty) == Empty()
     assert decode_request(sent | {"headers": None}, Empty) == Empty()
+
+
+@pytest.mark.parametrize("written", ["90.0", "9e1", "0.9E+2"])
+def test_a_whole_number_may_be_written_as_any_json_number(written: str) -> None:
+    assert decode_request(event(f'{{"name": "a", "seconds": {written}}}'), Sample).seconds == 90
+
+
+@pytest.mark.parametrize("written", ["90.5", "1e400", "-1e400"])
+def test_a_number_that_is_not_whole_is_refused(written: str) -> None:
+    with pytest.raises(Problem) as refused:
+        decode_request(event(f'{{"name": "a", "seconds": {written}}}'), Sample)
+    assert [error.field for error in refused.value.errors] == ["seconds"]

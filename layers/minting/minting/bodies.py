@@ -56,9 +56,18 @@ def _json_body(event: dict[str, Any], largest: int) -> bytes:
 
 def _parsed(raw: bytes) -> Any:
     try:
-        return msgspec.json.decode(raw)
+        return _PARSER.decode(raw)
     except NOT_JSON:
         raise _invalid(FieldError("", "The body is not JSON in UTF-8")) from None
+
+
+def _number(literal: str) -> float:
+    """JSON has one kind of numbers: to clients that know no whole ones, 60.0 is 60."""
+    number = float(literal)
+    return int(number) if number.is_integer() else number
+
+
+_PARSER = msgspec.json.Decoder(float_hook=_number)
 
 
 def _query(event: dict[str, Any], shape: type[Body]) -> dict[str, Any]:
