@@ -6,7 +6,7 @@ The vendor mints nothing, and documents no error: what a status means is an assu
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, NoReturn, Self
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -165,7 +165,7 @@ class RevokeRequest(Body, frozen=True):
 
 
 @vendor.serves("POST /v1/spatialgen/keys/revoke", body=RevokeRequest)
-def revoke(_: RevokeRequest, call: Call[SpatialGenKeys]) -> None:
+def revoke(_: RevokeRequest, call: Call[SpatialGenKeys]) -> NoReturn:
     """The team can revoke the key on the vendor's dashboard, for all callers at once; no call can."""
     raise not_revocable(readonly_key(call.key).expires_at - datetime.now(UTC))
 
@@ -181,7 +181,9 @@ class VideosRequest(Body, frozen=True):
     """Filters; a folder's name is case-sensitive."""
 
     folderName: Annotated[list[Name], msgspec.Meta(max_length=32)] = msgspec.field(default_factory=list)
-    visibility: Literal["public", "drm"] | None = None
+    visibility: Literal["public", "drm"] | msgspec.UnsetType = (
+        msgspec.UNSET
+    )  # None would be what a query's `null` is read as
 
 
 class StreamsRequest(Body, frozen=True):
@@ -258,10 +260,11 @@ def list_videos(request: VideosRequest, call: Call[SpatialGenKeys]) -> Videos:
     """Published streams, newest first. What the vendor filters is filtered again: an older page of its has no `visibility`."""
     folders = request.folderName or sorted(settings.spatialgen_folders)
     filters = [("folderName", folder) for folder in folders if "*" not in folders]
-    filters += [("visibility", request.visibility)] if request.visibility else []
+    visibility = request.visibility or None
+    filters += [("visibility", visibility)] if visibility else []
     path = f"videos/published?{urlencode(filters)}"
     found = api.request("GET", path, list[Published], call.deadline, headers=reading(call), dialect=by_status)
-    return Videos([each for each in found if fits(each, folders, request.visibility)])
+    return Videos([each for each in found if fits(each, folders, visibility)])
 
 
 def fits(each: Published, folders: list[str], visibility: str | None) -> bool:
@@ -299,7 +302,7 @@ class LicenseRequest(Body, frozen=True):
     """`license_challenge`: base64 of what the player's content decryption module asks with, some kilobytes."""
 
     key_id: UUID
-    license_challenge: Annotated[bytes, msgspec.Meta(min_length=1, max_length=16 * 1024)]
+    license_challenge: Annotated[bytes, msgspec.Meta(min_length=1, max_length=16 * 1024 - 1)]
 
 
 class License(msgspec.Struct, frozen=True):
@@ -594,6 +597,7 @@ def at(request: FileRequest, step: str) -> str:
     status=201,
     choices={"folderName": "spatialgen_upload_folders"},
     counted=True,
+    largest=256 * 1024,
     part=upload_part,
 )
 def start(request: StartRequest, call: Call[SpatialGenKeys]) -> Started:

@@ -126,6 +126,7 @@ def test_a_folder_that_is_not_listed_is_refused_and_the_vendor_not_asked(
         ("&".join(["folderName=Home"] * 33), ["folderName"]),
         ("visibility=private", ["visibility"]),
         ("visibility=", ["visibility"]),
+        ("visibility=null", ["visibility"]),
         ("visibility=public&visibility=drm", ["visibility"]),
         ("limit=5&offset=5", ["limit", "offset"]),
         ("apiKey=a&visibility=PUBLIC", ["apiKey", "visibility"]),

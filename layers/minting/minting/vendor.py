@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 
@@ -184,7 +184,7 @@ class Vendor[S: Settings, K: Key](Function):
         body: type[Body] = msgspec.defstruct("RevokeRequest", [(field, str)], bases=(Body,), frozen=True)  # type: ignore[assignment]
 
         @self.keeps(route, body=body)
-        def revoke(_: Asked[Body]) -> None:
+        def revoke(_: Asked[Body]) -> NoReturn:
             """Answers `not_revocable`, with the time by which the credential ends: the vendor has no such call."""
             raise not_revocable(longest)
 
