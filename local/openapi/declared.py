@@ -1,0 +1,69 @@
+"""What the deployment answers: every route of every function, as the function itself declares it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple, NoReturn, get_args, get_origin, get_type_hints
+
+from local.bundle import Bundle
+from local.functions import ROOT, load_module
+from minting.credentials import Credential
+
+
+class Declared(NamedTuple):
+    """One route. `name` is its event's (`convai-mint`), `owner` its function's (`Convai`), `asked` whether a vendor may be."""
+
+    name: str
+    route: str
+    owner: str
+    asked: bool
+    operation: Any
+
+    @property
+    def method(self) -> str:
+        return self.route.partition(" ")[0].lower()
+
+    @property
+    def path(self) -> str:
+        return self.route.partition(" ")[2]
+
+    @property
+    def has_body(self) -> bool:
+        return self.method not in {"get", "delete"}
+
+    @property
+    def answer(self) -> Any:
+        """The type of the answer: a Credential's body, None where there is none, and NoReturn where it always is a problem."""
+        hint = get_type_hints(self.operation.ask)["return"]
+        if hint is NoReturn:
+            return NoReturn
+        return get_args(hint)[0] if self.mints else hint
+
+    @property
+    def mints(self) -> bool:
+        """Whether the answer is a Credential's."""
+        return get_origin(get_type_hints(self.operation.ask)["return"]) is Credential
+
+
+class Owner(NamedTuple):
+    """A function: its name in the template, what its module says of itself, and its routes."""
+
+    name: str
+    about: str
+    routes: list[Declared]
+
+
+def owners(bundle: Bundle) -> Iterator[Owner]:
+    """Every function of the bundle, in the template's order."""
+    for folder, function in bundle.functions.items():
+        module = load_module(folder, bundle.environment(folder))
+        name = function.name.removesuffix("Function")
+        routes = [
+            Declared(_events()[route], route, name, folder in bundle.twins, operation)
+            for route, operation in module.vendor.operations.items()
+        ]
+        yield Owner(name, (module.__doc__ or "").partition("\n")[0], routes)
+
+
+def _events() -> dict[str, str]:
+    """The name of each route's event."""
+    return {json.loads(path.read_bytes())["routeKey"]: path.stem for path in (ROOT / "events").glob("*.json")}

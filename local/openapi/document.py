@@ -1,0 +1,179 @@
+"""docs/openapi.json: the HTTP contract, from the functions' own declarations and from answers that they gave."""
+
+import re
+from collections.abc import Mapping
+from typing import NoReturn
+
+from local.openapi import problems
+from local.openapi.declared import Declared, Owner
+from local.openapi.samples import FOLLOWS, Sample, Samples
+from local.openapi.schemas import REF, Json, referred, schemas_of, sendable, without
+
+VERSION = "1.0.0"
+"""The wire contract's: its first number is the routes' `v1`."""
+
+TIME = {"type": "string", "format": "date-time", "pattern": "^[0-9-]{10}T[0-9:]{8}Z$"}
+
+MINT: Json = {
+    "description": "The same facts of a credential for every vendor. What is not known is null.",
+    "type": "object",
+    "required": [
+        *("id", "vendor", "issued_at", "expires_at", "expires_in"),
+        *("single_use", "extendable", "revocable", "takes_slot"),
+    ],
+    "properties": {
+        "id": {"type": "string", "description": "Of the log record, to ask the team about"},
+        "vendor": {"type": "string"},
+        "issued_at": TIME | {"description": "By the server's clock"},
+        "expires_at": TIME | {"type": ["string", "null"]},
+        "expires_in": {"type": ["integer", "null"], "minimum": 0, "description": "Seconds"},
+        "single_use": {"type": "boolean"},
+        "extendable": {"type": "boolean"},
+        "revocable": {"type": "boolean"},
+        "takes_slot": {"type": "boolean", "description": "Whether it holds one of the plan's paid sessions"},
+    },
+}
+
+HEADERS: Json = {
+    "NoStore": {"required": True, "description": "No cache keeps an answer", "schema": {"const": "no-store"}},
+    "RetryAfter": {"description": "Seconds, as `retry_after`", "schema": {"type": "integer", "minimum": 0}},
+    "Challenge": {"required": True, "description": "RFC 9110", "schema": {"type": "string", "pattern": "^Bearer"}},
+}
+
+IDEMPOTENCY_KEY: Json = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Repeat a call whose answer was lost with the same key, and you get credentials for the same session.",
+    "schema": {"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
+}
+
+
+def document(owners: list[Owner], samples: Samples) -> Json:
+    """The whole file. An operation's examples are its sample."""
+    components, paths = problems.schemas() | {"Mint": MINT}, dict[str, Json]()
+    for owner in owners:
+        for declared in owner.routes:
+            operation, shapes = described(declared, samples.seen[declared.name])
+            paths.setdefault(declared.path, {})[declared.method] = operation
+            components |= shapes
+    failures = problems.responses(samples.problems, samples.messages)
+    return {
+        "openapi": "3.1.1",
+        "info": INFO,
+        "servers": [SERVER],
+        "security": [{"caller": []}],
+        "tags": [{"name": owner.name, "description": owner.about} for owner in owners],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"caller": CALLER},
+            "headers": HEADERS,
+            "responses": failures,
+            "schemas": referred({"paths": paths, "responses": failures}, components),
+        },
+    }
+
+
+INFO: Json = {
+    "title": "avatar-mint",
+    "version": VERSION,
+    "summary": "Short-lived vendor credentials for avatar clients, minted in your own AWS account",
+    "description": "Which vendors a deployment serves, and which of their routes, is its operator's choice: `GET /v1/vendors` "
+    "says it. Every answer has `Cache-Control: no-store`, but for those that API Gateway gives by itself.",
+}
+
+SERVER: Json = {
+    "url": "https://{host}",
+    "description": "The output ApiUrl of the team's own stack",
+    "variables": {"host": {"default": "abcde12345.execute-api.eu-west-1.amazonaws.com"}},
+}
+
+CALLER: Json = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "A JWT of the team's own sign-in (any OpenID Connect issuer), for the audience that the deployment names.",
+}
+
+
+def described(declared: Declared, sample: Sample) -> tuple[Json, dict[str, Json]]:
+    """An operation, and the components that it may refer to."""
+    answers = declared.answer
+    shapes = [declared.operation.body, *([] if answers in {NoReturn, type(None)} else [answers])]
+    (body, *answer), components = schemas_of(declared.owner, shapes)
+    name = body["$ref"].removeprefix(REF)
+    in_path = set(re.findall(r"{(\w+)}", declared.path))
+    parameters = in_path if declared.has_body else set(components[name]["properties"])
+    parts = {
+        "operationId": declared.name,
+        "tags": [declared.owner],
+        **about(declared.operation.ask.__doc__ or ""),
+        "parameters": [
+            *(parameter(field, in_path, components[name], sample) for field in sorted(parameters)),
+            *([IDEMPOTENCY_KEY] if declared.operation.sessions else []),
+        ],
+        "requestBody": None,
+        "responses": responses(declared, answer, sample),
+    }
+    components[name] = without(components[name], parameters)
+    if declared.has_body and (components[name]["properties"] or not parameters):
+        parts["requestBody"] = request_body(body, components[name], sample)
+    return {member: value for member, value in parts.items() if value}, components
+
+
+def about(docstring: str) -> Json:
+    """Its first sentence, and all of it where there is more."""
+    text = " ".join(docstring.split())
+    first = re.split(r"(?<=[a-z`])[.:;] ", text)[0]
+    return {"summary": first.removesuffix(".")} | ({"description": text} if text != first else {})
+
+
+def parameter(field: str, in_path: set[str], component: Json, sample: Sample) -> Json:
+    """A member of the request that is in the path or in the query."""
+    place = "path" if field in in_path else "query"
+    required = field in in_path or field in component.get("required", [])
+    schema = sendable(component["properties"][field])
+    example = {"example": sample.parameters[field]} if field in sample.parameters else {}
+    return {"name": field, "in": place, "required": required, "schema": schema} | example
+
+
+def request_body(schema: Json, component: Json, sample: Sample) -> Json:
+    """The JSON object; it may be left out where none of its members is needed."""
+    content = {"application/json": {"schema": schema, "example": sample.body}}
+    return {"required": bool(component["required"]), "content": content}
+
+
+def responses(declared: Declared, answer: list[Json], sample: Sample) -> Json:
+    """The success, if there ever is one, and every failure."""
+    failures = {str(status): f"Problem{status}" for status in sorted(problems.statuses(declared))}
+    refused = {status: {"$ref": f"#/components/responses/{name}"} for status, name in failures.items()}
+    return success(declared, answer, sample) | refused
+
+
+def success(declared: Declared, answer: list[Json], sample: Sample) -> Json:
+    """The answer's shape; a credential's is the vendor's, and `mint` beside it."""
+    if declared.answer is NoReturn:
+        return {}
+    minted = {"type": "object", "required": ["mint"], "properties": {"mint": {"$ref": f"{REF}Mint"}}}
+    schemas = [{"allOf": [*answer, minted]}] if declared.mints else answer
+    content = [{"application/json": {"schema": schema, "example": sample.answer}} for schema in schemas]
+    parts = {
+        "description": declared.operation.outcome.capitalize(),
+        "headers": {"Cache-Control": {"$ref": "#/components/headers/NoStore"}},
+        "content": content and content[0],
+        "links": links(declared.name),
+    }
+    return {str(declared.operation.status): {member: value for member, value in parts.items() if value}}
+
+
+def links(name: str) -> Json:
+    """Where a client goes on with what the answer says."""
+    return {follower: link(follower, fields) for follower, (first, fields) in FOLLOWS.items() if first == name}
+
+
+def link(follower: str, fields: Mapping[str, str]) -> Json:
+    """Which members of the answer the next request takes."""
+    taken = {field: f"$response.body#{pointer}" for field, pointer in fields.items()}
+    path = {field: value for field, value in taken.items() if field.startswith("path.")}
+    body = {field: value for field, value in taken.items() if field not in path}
+    parts = {"operationId": follower, "parameters": path, "requestBody": body}
+    return {member: value for member, value in parts.items() if value}

@@ -1,0 +1,106 @@
+"""The failures of every operation, from the catalogue of codes: one shared response per status."""
+
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import msgspec
+
+from local.openapi.declared import Declared
+from local.openapi.schemas import REF, Json
+from minting.problems import CATALOGUE, FieldError, Kind
+from minting.vendor import permit_all
+
+PROBLEM = "application/problem+json"
+
+GATEWAY = {
+    401: "no JWT, or one that does not verify",
+    404: "no such route here",
+    413: "more than 10 MB",
+    429: "throttled",
+    500: "a function that failed",
+    503: "a function that is out of concurrency or time",
+}
+"""What API Gateway answers by itself, as `{"message": ...}`. Source: its developer guide on HTTP APIs."""
+
+MEMBERS: dict[str, Json] = {
+    "type": {"type": "string", "format": "uri"},
+    "title": {"type": "string"},
+    "status": {"type": "integer"},
+    "detail": {"type": "string"},
+    "instance": {"type": "string", "format": "uri", "description": "This one occurrence"},
+    "code": {"enum": list(CATALOGUE), "description": "What happened. Stable: decide by it, never by texts"},
+    "retryable": {"type": "boolean", "description": "Whether the same request may succeed later"},
+    "fault": {"enum": ["caller", "operator", "vendor"], "description": "Whose turn it is"},
+}
+OPTIONAL: dict[str, Json] = {
+    "retry_after": {"type": "integer", "minimum": 0, "description": "Seconds to wait first"},
+    "vendor_status": {"type": "integer", "description": "The status that the vendor answered"},
+    "vendor_code": {
+        "type": ["string", "integer"],
+        "description": "The code that the vendor answered, if it documents it",
+    },
+    "limit": {"type": "string", "description": "The limit that is reached"},
+    "valid_until": {"type": "string", "format": "date-time", "description": "By when the credential ends by itself"},
+    "errors": {"type": "array", "items": {"$ref": f"{REF}FieldError"}, "description": "All faults of the input"},
+}
+
+
+def statuses(declared: Declared) -> set[int]:
+    """Those of the failures that an operation may meet."""
+    operation = declared.operation
+    lasting = operation.owned or operation.sessions or declared.answer is NoReturn
+    return {
+        *(400, 401, 429, 500, 503),
+        *((403,) if operation.choices or operation.permit is not permit_all else ()),
+        *((404,) if operation.owned or "{" in declared.path else ()),
+        *((409,) if lasting else ()),
+        *((413, 415) if declared.has_body else ()),
+        *((502, 504) if declared.asked and operation.keyed else ()),
+    }
+
+
+def schemas() -> dict[str, Json]:
+    """The components behind every failure."""
+    _, field_error = msgspec.json.schema_components([FieldError])
+    message = {"type": "object", "required": ["message"], "properties": {"message": {"type": "string"}}}
+    return {
+        **field_error,
+        "GatewayMessage": {"description": "API Gateway's own words; go by the status."} | message,
+        "Problem": {
+            "description": "RFC 9457, with members of ours. docs/errors.md has a section for every code.",
+            "type": "object",
+            "required": list(MEMBERS),
+            "properties": MEMBERS | OPTIONAL,
+        },
+    }
+
+
+def responses(examples: Mapping[str, Any], messages: Mapping[int, Any]) -> dict[str, Json]:
+    """A response for every status, `Problem<status>`, with those examples that there are: by code, and by status."""
+    kinds: dict[int, dict[str, Kind]] = {}
+    for code, kind in CATALOGUE.items():
+        kinds.setdefault(kind.status, {})[code] = kind
+    return {f"Problem{status}": _response(status, codes, examples, messages) for status, codes in kinds.items()}
+
+
+def _response(status: int, codes: dict[str, Kind], examples: Mapping[str, Any], messages: Mapping[int, Any]) -> Json:
+    shown = {code: {"value": examples[code]} for code in codes if code in examples}
+    narrow = {"properties": {"status": {"const": status}, "code": {"enum": list(codes)}}}
+    schema = {"allOf": [{"$ref": f"{REF}Problem"}, narrow]}
+    content: Json = {PROBLEM: {"schema": schema} | ({"examples": shown} if shown else {})}
+    if status in GATEWAY:
+        example = {"example": messages[status]} if status in messages else {}
+        content["application/json"] = {"schema": {"$ref": f"{REF}GatewayMessage"}} | example
+    return {"description": _description(status, codes), "headers": _headers(status, codes), "content": content}
+
+
+def _description(status: int, codes: dict[str, Kind]) -> str:
+    ours = "; ".join(f"{kind.title} (`{code}`)" for code, kind in codes.items())
+    return f"{ours}. API Gateway itself: {GATEWAY[status]}." if status in GATEWAY else f"{ours}."
+
+
+def _headers(status: int, codes: dict[str, Kind]) -> Json:
+    wait = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
+    challenge = {"WWW-Authenticate": {"$ref": "#/components/headers/Challenge"}}
+    retryable = any(kind.retryable for kind in codes.values())
+    return (challenge if status == 401 else {}) | (wait if retryable else {})

@@ -1,0 +1,68 @@
+"""From msgspec's types to the schemas of OpenAPI 3.1, which are JSON Schema 2020-12 with regular expressions of ECMA-262."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+type Json = dict[str, Any]
+
+REF = "#/components/schemas/"
+
+BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+"""`contentEncoding` alone is a remark, to which no validator holds a text."""
+
+
+def schemas_of(owner: str, shapes: Iterable[Any]) -> tuple[list[Json], dict[str, Json]]:
+    """A schema for each shape, and the components that these refer to, whose names begin with the owner's."""
+    found, components = msgspec.json.schema_components(shapes, ref_template=f"{REF}{owner}{{name}}")
+    return [ecma(schema) for schema in found], {owner + name: ecma(schema) for name, schema in components.items()}
+
+
+def ecma(schema: Any) -> Any:
+    """The same schema with patterns that JavaScript reads, too."""
+    if isinstance(schema, list):
+        return [ecma(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    members = {name: ecma(member) for name, member in schema.items()}
+    if isinstance(pattern := members.get("pattern"), str):
+        members["pattern"] = pattern.replace(r"\A", "^").replace(r"\Z", "$")
+    if members.get("contentEncoding") == "base64":
+        members["pattern"] = BASE64
+    return members
+
+
+def without(component: Json, names: set[str]) -> Json:
+    """An object's schema without some of its members."""
+    members = {name: member for name, member in component.get("properties", {}).items() if name not in names}
+    needed = [name for name in component.get("required", []) if name not in names]
+    return component | {"properties": members, "required": needed}
+
+
+def sendable(schema: Json) -> Json:
+    """A member's schema for a parameter: one that is not sent is absent, never null."""
+    options = [option for option in schema.get("anyOf", []) if option != {"type": "null"}]
+    kept = {name: value for name, value in schema.items() if value is not None}
+    return options[0] | {name: value for name, value in kept.items() if name != "anyOf"} if len(options) == 1 else kept
+
+
+def referred(document: Json, components: dict[str, Json]) -> dict[str, Json]:
+    """Those components that the document, or one of them, refers to."""
+    names, found = set(_names(document)), set[str]()
+    while names - found:
+        found |= names
+        names = {name for known in found for name in _names(components[known])}
+    return {name: components[name] for name in sorted(found)}
+
+
+def _names(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _names(item)
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            if name == "$ref" and str(member).startswith(REF):
+                yield member.removeprefix(REF)
+            else:
+                yield from _names(member)

@@ -1,0 +1,45 @@
+"""`python -m tests.openapi.fuzz`: asks the local gateway what docs/openapi.json allows, and what it does not, thousands of times.
+
+A failure is any answer that is a 5xx or not as the file says, any warning, and fewer than LEAST requests.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from local.bundle import Bundle
+
+ROOT = Path(__file__).parents[2]
+
+LEAST = 5000
+
+PLENTY = dict.fromkeys(("CALLER_PER_HOUR", "VENDOR_PER_DAY", "ODYSSEY_SLOTS", "ODYSSEY_SLOTS_PER_CALLER"), "1000000")
+
+
+def main() -> int:
+    with TemporaryDirectory() as folder:
+        report = Path(folder, "report.json")
+        with Path(folder, "records").open("w") as records, redirect_stdout(records), Bundle(given=PLENTY) as bundle:
+            vars(bundle.twins["odyssey"])["max_sessions"] = 1_000_000
+            failed = run(bundle, report)
+        requests = json.loads(report.read_bytes())["test_cases"]["generated"]
+    sys.stdout.write(f"{requests} requests; {LEAST} are wanted\n")
+    return failed or requests < LEAST
+
+
+def run(bundle: Bundle, report: Path) -> int:
+    """Schemathesis, from an environment of its own, as one caller; its exit status."""
+    command: list[str | Path] = [
+        *(ROOT / ".venv-contract/bin/schemathesis", "--config-file", Path(__file__).with_name("schemathesis.toml")),
+        *("run", ROOT / "docs/openapi.json", "--url", bundle.url, "--report", "json", "--report-json-path", report),
+    ]
+    environment = os.environ | {"CALLER_TOKEN": bundle.token("alice")}
+    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - our own
+
+
+if __name__ == "__main__":
+    sys.exit(main())
