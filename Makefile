@@ -1,5 +1,6 @@
-# Every command a developer needs. Each target installs what it uses, so a fresh clone needs python3.13 and make only; `sdk` needs Node 20 too.
-.PHONY: run test sdk check generate format build bench worst-bill sam-local lock clean
+# Every command a developer needs. Each target installs what it uses, so a fresh clone needs python3.13 and make only; `sdk` and `contract` need
+# Node 20 too.
+.PHONY: run test sdk check generate openapi contract format build bench worst-bill sam-local lock clean
 .DELETE_ON_ERROR:
 
 PORT ?= 3000
@@ -17,6 +18,10 @@ test: .venv/ready build
 sdk: .venv/ready tests/sdk/node_modules/ready  ## the vendors' own clients against the bundle
 	$(PYTHON) -m pytest tests/sdk
 
+contract: .venv/ready .venv-contract/ready tests/openapi/node_modules/ready  ## docs/openapi.json: lint, and thousands of requests made from it
+	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true tests/openapi/node_modules/.bin/redocly lint --config tests/openapi/redocly.yaml docs/openapi.json
+	PYTHONPATH=.:layers/minting $(PYTHON) -m tests.openapi.fuzz
+
 check: .venv/ready .venv-sam/ready
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
@@ -33,6 +38,10 @@ build: .venv/ready .venv-sam/ready
 
 generate: .venv/ready  ## what is written from the functions' declarations
 	PYTHONPATH=.:layers/minting $(PYTHON) -m local.declared
+	@$(MAKE) openapi
+
+openapi: .venv/ready  ## docs/openapi.json, from the functions' declarations and from what they answer
+	PYTHONPATH=.:layers/minting $(PYTHON) -m local.openapi > /dev/null
 
 bench: build  ## cold start and warm CPU against a bare handler, as ratios
 	PYTHONPATH=.:layers/minting $(PYTHON) -m bench.mint
@@ -53,16 +62,21 @@ sam-local: build  ## every event of events/ through `sam local invoke`; skipped,
 	.venv-sam/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-tests/sdk/node_modules/ready: tests/sdk/package-lock.json
-	npm ci --prefix tests/sdk --loglevel error
+.venv-contract/ready: requirements/contract.txt
+	python3.13 -m venv .venv-contract
+	.venv-contract/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+tests/%/node_modules/ready: tests/%/package-lock.json
+	npm ci --prefix tests/$* --loglevel error
 	@touch $@
 
 lock: .venv/ready  ## pins with hashes, after a change of a requirements .in file
 	$(PYTHON) -m pip install --quiet uv
-	for file in layers/minting/requirements requirements/dev requirements/sam; do \
+	for file in layers/minting/requirements requirements/dev requirements/sam requirements/contract; do \
 	  $(PYTHON) -m uv pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links $$file.in -o $$file.txt || exit 1; \
 	done
 
 clean:
-	rm -rf .venv .venv-sam .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/sdk/node_modules
+	rm -rf .venv .venv-sam .venv-contract .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/sdk/node_modules tests/openapi/node_modules

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import NoReturn
 
 from local.openapi import problems
-from local.openapi.declared import Declared, Owner
+from local.openapi.operations import Declared, Owner
 from local.openapi.samples import FOLLOWS, Sample, Samples
 from local.openapi.schemas import REF, Json, referred, schemas_of, sendable, without
 

@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from local.openapi.declared import Declared
+from local.openapi.operations import Declared
 from local.openapi.schemas import REF, Json
 from minting.problems import CATALOGUE, FieldError, Kind
 from minting.vendor import permit_all

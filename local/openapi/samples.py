@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, quote
 import requests
 
 from local.bundle import Bundle
-from local.openapi.declared import Declared
+from local.openapi.operations import Declared
 from local.openapi.schemas import Json
 from local.twins.twin import Fault
 

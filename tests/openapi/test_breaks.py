@@ -73,8 +73,8 @@ def put(**members: Any) -> Callable[[Json], None]:
     return lambda holder: holder.update(members)
 
 
-def drop(*names: str) -> Callable[[Json], None]:
-    return lambda holder: [holder.pop(name) for name in names] and None
+def drop(name: str) -> Callable[[Json], Any]:
+    return lambda holder: holder.pop(name)
 
 
 @pytest.mark.parametrize(

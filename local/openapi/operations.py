@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any, NamedTuple, NoReturn, get_args, get_origin, get_type_hints
 
 from local.bundle import Bundle
 from local.functions import ROOT, load_module
 from minting.credentials import Credential
+from minting.vendor import Operation
 
 
 class Declared(NamedTuple):
@@ -16,7 +18,7 @@ class Declared(NamedTuple):
     route: str
     owner: str
     asked: bool
-    operation: Any
+    operation: Operation[Any]
 
     @property
     def method(self) -> str:
@@ -59,9 +61,18 @@ def owners(bundle: Bundle) -> Iterator[Owner]:
         name = function.name.removesuffix("Function")
         routes = [
             Declared(_events()[route], route, name, folder in bundle.twins, operation)
-            for route, operation in module.vendor.operations.items()
+            for route, operation in _operations(module).items()
         ]
         yield Owner(name, (module.__doc__ or "").partition("\n")[0], routes)
+
+
+def _operations(module: ModuleType) -> dict[str, Operation[Any]]:
+    """Those of a vendor; what is no vendor's has one."""
+    if hasattr(module, "vendor"):
+        operations: dict[str, Operation[Any]] = module.vendor.operations
+        return operations
+    listing = Operation[Any](module.ListRequest, module.list_vendors, "listed", 200, counted=False, keyed=False)
+    return {"GET /v1/vendors": listing}
 
 
 def _events() -> dict[str, str]:
