@@ -1,5 +1,6 @@
-"""docs/openapi.json as it would be written now, and what of it a change of code must not change unnoticed."""
+"""docs/openapi.json: as it is, and as it would be written now."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,16 @@ from local.openapi.schemas import Json
 FILE = ROOT / "docs/openapi.json"
 
 
+def written() -> Json:
+    """What is checked in; nothing where there is no file."""
+    held: Json = json.loads(FILE.read_bytes()) if FILE.exists() else {}
+    return held
+
+
+def write(contract: Json) -> None:
+    FILE.write_text(json.dumps(contract, indent=2, ensure_ascii=False) + "\n")
+
+
 def fresh() -> Json:
     """The document, with new samples: takes some seconds."""
     with Bundle(given=GIVEN) as bundle:
@@ -20,31 +31,41 @@ def fresh() -> Json:
         return document(listed, samples(bundle, [declared for owner in listed for declared in owner.routes]))
 
 
-def shape(document: Any) -> Any:
-    """All of it but the values in examples: tokens and times are other ones every time."""
-    if isinstance(document, list):
-        return [shape(item) for item in document]
-    if not isinstance(document, dict):
-        return document
-    examples = {name: _kinds(value) for name, value in document.items() if name in {"example", "examples"}}
-    return {name: shape(member) for name, member in document.items()} | examples
+def kept(new: Any, old: Any) -> Any:
+    """The new document with the old one's examples where they have the same members: tokens and times differ every time."""
+    if isinstance(new, list) and isinstance(old, list) and len(new) == len(old):
+        return [kept(*pair) for pair in zip(new, old, strict=True)]
+    if not (isinstance(new, dict) and isinstance(old, dict)):
+        return new
+    return {name: _member(name, member, old[name]) if name in old else member for name, member in new.items()}
+
+
+def _member(name: str, new: Any, old: Any) -> Any:
+    match name:
+        case "schema" | "schemas":  # there are none in these, but perhaps a property of that name
+            return new
+        case "example":
+            return old if _kinds(new) == _kinds(old) else new
+        case "examples":
+            return {code: _member("example", new[code], old.get(code)) for code in new}
+    return kept(new, old)
 
 
 def _kinds(value: Any) -> Any:
     if isinstance(value, list):
         return [_kinds(item) for item in value]
-    return {name: _kinds(member) for name, member in value.items()} if isinstance(value, dict) else type(value).__name__
+    return {name: _kinds(member) for name, member in value.items()} if isinstance(value, dict) else type(value)
 
 
-def shown(document: Any) -> Iterator[tuple[Any, Json]]:
+def shown(contract: Any) -> Iterator[tuple[Any, Json]]:
     """Every example, with its schema."""
-    if isinstance(document, list):
-        for item in document:
+    if isinstance(contract, list):
+        for item in contract:
             yield from shown(item)
-    elif isinstance(document, dict):
-        for example in _examples(document):
-            yield example, document["schema"]
-        for member in document.values():
+    elif isinstance(contract, dict):
+        for example in _examples(contract):
+            yield example, contract["schema"]
+        for member in contract.values():
             yield from shown(member)
 
 
