@@ -181,9 +181,8 @@ class VideosRequest(Body, frozen=True):
     """Filters; a folder's name is case-sensitive."""
 
     folderName: Annotated[list[Name], msgspec.Meta(max_length=32)] = msgspec.field(default_factory=list)
-    visibility: Literal["public", "drm"] | msgspec.UnsetType = (
-        msgspec.UNSET
-    )  # None would be what a query's `null` is read as
+    # Unset rather than None, which is what a query's `null` would be read as.
+    visibility: Literal["public", "drm"] | msgspec.UnsetType = msgspec.UNSET
 
 
 class StreamsRequest(Body, frozen=True):
