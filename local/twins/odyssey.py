@@ -1,4 +1,4 @@
-"""Odyssey: the calls behind `create_client_credentials`, and the sessions whose slots they take."""
+"""Odyssey: the calls behind `create_client_credentials`, the sessions whose slots they take, and their broadcasts."""
 
 import secrets
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import jwt
 from flask import request
 from flask.typing import ResponseReturnValue
 
+from local.twins.odyssey_broadcasts import ANSWER, Broadcast
 from local.twins.twin import MintCall, Routes, Twin
 from local.twins.websocket import accept
 
@@ -45,6 +46,8 @@ class OdysseyTwin(Twin):
     rate_limit: requests for a session per minute, 0 = any. refusal: a code of REFUSALS that each of them meets.
     refusal_field: "error", or "code" as it used to be. refusal_shape: "wrapped" in `detail`, "bare" at top level, or
     "string" as `detail`.
+    broadcast_origin: where the vendor says that its broadcasts are (A: the host); this twin plays them whatever it says.
+    hls: whether a broadcast has an HLS URL too. broadcasts: id -> one connected session each.
     """
 
     vendor = "odyssey"
@@ -57,7 +60,7 @@ class OdysseyTwin(Twin):
     local_key = "ody_local_key"
     settings: ClassVar[tuple[str, ...]] = (
         *("access_seconds", "session_seconds", "max_sessions", "busy_polls", "rate_limit"),
-        *("refusal", "refusal_field", "refusal_shape"),
+        *("refusal", "refusal_field", "refusal_shape", "broadcast_origin", "hls"),
     )
     access_seconds: int = 3600
     session_seconds: int = 600
@@ -67,12 +70,15 @@ class OdysseyTwin(Twin):
     refusal: str = ""
     refusal_field: str = "error"
     refusal_shape: str = "wrapped"
+    broadcast_origin: str = "https://stream.odyssey.ml"
+    hls: bool = True
     keys: dict[str, str]
 
     def seed(self) -> None:
         self.keys = {self.local_key: "active"}
         self.access_tokens: dict[str, tuple[str, float]] = {}
         self.sessions: dict[str, Session] = {}
+        self.broadcasts: dict[str, Broadcast] = {}
         self._signing_key = secrets.token_bytes(32)
 
     def routes(self) -> Routes:
@@ -84,8 +90,11 @@ class OdysseyTwin(Twin):
             "POST /sessions/token": self.issue_token,
             "GET /config": self.configure,
             "WEBSOCKET /client/<session_id>": self.open_socket,
+            "POST /broadcasts/<broadcast_id>/whep": self.play,
+            "DELETE /broadcasts/<broadcast_id>/whep/<viewer_id>": self.stop_playing,
             "POST /_twin/sessions/<session_id>/connect": self.connect_hook,
             "POST /_twin/sessions/<session_id>/disconnect": self.disconnect_hook,
+            "POST /_twin/sessions/<session_id>/broadcast": self.broadcast_hook,
         }
 
     def carried_key(self) -> str:
@@ -236,6 +245,40 @@ class OdysseyTwin(Twin):
         except jwt.InvalidTokenError:
             return False
         return bool(claims["session_id"] == session_id and claims["exp"] > self.now())
+
+    # Broadcasts
+
+    def broadcast_hook(self, session_id: str) -> ResponseReturnValue:
+        """What a connected host is told after `startStream({broadcast: true})`; 404 where no such session is connected."""
+        session = self.live_sessions().get(session_id)
+        if session is None or session.state != "connected":
+            return {"detail": "Session not connected"}, 404
+        broadcast_id, broadcast = f"b-{secrets.token_hex(8)}", Broadcast(session_id)
+        self.broadcasts[broadcast_id] = broadcast
+        return broadcast.ready(self.broadcast_origin, broadcast_id, hls=self.hls), 200
+
+    def play(self, broadcast_id: str) -> ResponseReturnValue:
+        """WHEP: a viewer's SDP offer, with `?token=`."""
+        broadcast = self._live_broadcast(broadcast_id)
+        if broadcast is None:
+            return {"detail": "No such stream"}, 404
+        if not secrets.compare_digest(request.args.get("token", "").encode(), broadcast.spectator_token.encode()):
+            return {"detail": "Invalid spectator token"}, 401
+        location = f"/broadcasts/{broadcast_id}/whep/{broadcast.admit()}"
+        return ANSWER, 201, {"Location": location, "Content-Type": "application/sdp"}
+
+    def stop_playing(self, broadcast_id: str, viewer_id: str) -> ResponseReturnValue:
+        broadcast = self._live_broadcast(broadcast_id)
+        if broadcast is None or viewer_id not in broadcast.viewers:
+            return {"detail": "No such viewer"}, 404
+        broadcast.viewers.discard(viewer_id)
+        return "", 200
+
+    def _live_broadcast(self, broadcast_id: str) -> Broadcast | None:
+        """It lives as long as its host is connected (A)."""
+        broadcast = self.broadcasts.get(broadcast_id)
+        host = self.live_sessions().get(broadcast.session_id) if broadcast else None
+        return broadcast if host and host.state == "connected" else None
 
     # Access
 

@@ -12,6 +12,7 @@ from local.twins.twin import MintCall, Routes, Twin
 from local.twins.websocket import accept
 
 DAY = 24 * 3600
+REGIONS = ("us-west", "ap-northeast", "cn-beijing")
 TITLES = {400: "Invalid Argument", 401: "Unauthorized", 404: "Not Found"}
 CODES = {400: "INVALID_ARGUMENT", 401: "UNAUTHORIZED", 404: "NOT_FOUND"}
 
@@ -19,6 +20,8 @@ CODES = {400: "INVALID_ARGUMENT", 401: "UNAUTHORIZED", 404: "NOT_FOUND"}
 class SpatiusTwin(Twin):
     """keys: API key -> App ID. avatars: the ids that exist. tokens: session token -> its App ID and expiry.
 
+    Every region has the same keys and tokens, and a console of its own: see `regional_url`. A fault whose path begins with
+    `/us-west/` is met there alone.
     errors_in_200: refusals come as HTTP 200 with `errors`, as unknown routes always do.
     string_status: `errors[0].status` is a string. out_of_credits, single_use: met at the ingress only.
     """
@@ -36,6 +39,11 @@ class SpatiusTwin(Twin):
     single_use: bool = False
     keys: dict[str, str]
 
+    @property
+    def regional_url(self) -> str:
+        """What the vendor's environment variable holds where each region is to have its own console."""
+        return f"{self.url}/{{region}}{self.base_path}"
+
     def seed(self) -> None:
         self.keys = {self.local_key: "local-app"}
         self.avatars = {"local-avatar"}
@@ -46,6 +54,7 @@ class SpatiusTwin(Twin):
     def routes(self) -> Routes:
         return {
             "POST /v1/console/session-tokens": self.mint,
+            **{f"POST /{region}/v1/console/session-tokens": self.mint for region in REGIONS},
             "GET /v2/driveningress/websocket": self.admit,
             "WEBSOCKET /v2/driveningress/websocket": self.open_socket,
         }

@@ -11,6 +11,7 @@ from time import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from botocore.config import Config
 
 from minting import aws, relay
@@ -146,6 +147,27 @@ def test_without_a_sign_in_there_are_no_broadcasts(warm: Fresh, bundle: "Bundle"
     sent = bundle.event(event)
     del sent["requestContext"]["authorizer"]
     assert said(warm("odyssey").send(sent)) == UNAUTHENTICATED
+
+
+def test_what_a_viewer_reads_opens_the_vendors_stream(odyssey: "Function") -> None:
+    twin: Any = odyssey.twin
+    credentials = odyssey.ask("odyssey-mint", sub=HOST).body
+    twin.connect(credentials["session_id"], credentials["session_token"])
+    session = f"{twin.url}/_twin/sessions/{credentials['session_id']}"
+    ready = requests.post(f"{session}/broadcast", timeout=5).json()
+    sent = {"webrtc_url": ready["webrtc_url"], "spectator_token": ready["spectator_token"]}
+    relay_id = registered(odyssey, **sent, hls_url=ready["broadcast_url"])
+    read = watch(odyssey, relay_id).body
+    url = read["webrtc_url"].replace(twin.broadcast_origin, twin.url)  # a twin has no certificate
+    assert [play(url, token) for token in (read["spectator_token"], relay_id)] == [201, 401]
+    twin.disconnect(credentials["session_id"])
+    assert play(url, read["spectator_token"]) == 404
+
+
+def play(url: str, token: str) -> int:
+    """What the vendor says to a viewer's SDK."""
+    headers = {"Content-Type": "application/sdp"}
+    return requests.post(f"{url}/whep", "v=0", params={"token": token}, headers=headers, timeout=5).status_code
 
 
 # The end

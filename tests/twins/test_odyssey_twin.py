@@ -212,6 +212,76 @@ def test_a_client_can_be_joined_and_lost_over_http(http: requests.Session, odyss
     assert odyssey.sessions[session].state == "lost"
 
 
+# Broadcasts
+
+
+def broadcast(http: requests.Session, twin: OdysseyTwin) -> tuple[str, dict[str, Any]]:
+    """A connected host's session, and what its client is told."""
+    session, value = open_session(http, twin)
+    twin.connect(session, value)
+    return session, http.post(f"{twin.url}/_twin/sessions/{session}/broadcast").json()
+
+
+def play(http: requests.Session, twin: OdysseyTwin, ready: dict[str, Any], token: str) -> requests.Response:
+    """What a viewer's SDK sends, with the twin in the vendor's place."""
+    url = ready["webrtc_url"].replace(twin.broadcast_origin, twin.url)
+    headers = {"Content-Type": "application/sdp"}
+    return http.post(f"{url}/whep", "v=0", params={"token": token}, headers=headers)
+
+
+def test_a_connected_host_is_told_where_viewers_watch(http: requests.Session, odyssey: OdysseyTwin) -> None:
+    _, ready = broadcast(http, odyssey)
+    assert ready.keys() == {"broadcast_url", "webrtc_url", "spectator_token"}
+    assert ready["webrtc_url"].startswith("https://stream.odyssey.ml/")
+    assert ready["broadcast_url"].startswith(ready["webrtc_url"])
+    odyssey.hls = False
+    assert broadcast(http, odyssey)[1]["broadcast_url"] is None
+
+
+def test_who_is_not_connected_has_no_broadcast(http: requests.Session, odyssey: OdysseyTwin) -> None:
+    session, value = open_session(http, odyssey)
+    hook = f"{odyssey.url}/_twin/sessions/{session}/broadcast"
+    assert http.post(hook).status_code == 404
+    odyssey.connect(session, value)
+    assert http.post(hook).status_code == 200
+    assert http.post(f"{odyssey.url}/_twin/sessions/s-0/broadcast").status_code == 404
+
+
+def test_a_viewer_with_the_token_plays_and_leaves(http: requests.Session, odyssey: OdysseyTwin) -> None:
+    _, ready = broadcast(http, odyssey)
+    answers = [play(http, odyssey, ready, ready["spectator_token"]) for _ in range(2)]
+    assert [(answer.status_code, answer.headers["Content-Type"]) for answer in answers] == [
+        (201, "application/sdp")
+    ] * 2
+    assert answers[0].text.startswith("v=0")
+    first, second = (odyssey.url + answer.headers["Location"] for answer in answers)
+    assert first != second
+    assert [http.delete(url).status_code for url in (first, first, second)] == [200, 404, 200]
+
+
+@pytest.mark.parametrize("token", ["", "another", "é"])
+def test_a_viewer_without_the_token_is_401(http: requests.Session, odyssey: OdysseyTwin, token: str) -> None:
+    _, ready = broadcast(http, odyssey)
+    assert play(http, odyssey, ready, token).status_code == 401
+
+
+def test_another_broadcasts_token_is_401(http: requests.Session, odyssey: OdysseyTwin) -> None:
+    ready, other = (broadcast(http, odyssey)[1] for _ in range(2))
+    assert play(http, odyssey, ready, other["spectator_token"]).status_code == 401
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_when_the_host_has_gone_there_is_no_stream(http: requests.Session, odyssey: OdysseyTwin, clean: bool) -> None:
+    session, ready = broadcast(http, odyssey)
+    odyssey.disconnect(session, clean=clean)
+    assert play(http, odyssey, ready, ready["spectator_token"]).status_code == 404
+    assert play(http, odyssey, ready | {"webrtc_url": f"{odyssey.url}/broadcasts/b-0"}, "").status_code == 404
+
+
+def test_a_players_configuration_needs_no_token(http: requests.Session, odyssey: OdysseyTwin) -> None:
+    assert http.get(f"{odyssey.url}/config").json() == {"iceServers": []}
+
+
 def test_unknown_routes_answer_as_fastapi_does(http: requests.Session, odyssey: OdysseyTwin) -> None:
     assert http.get(odyssey.url + "/nothing").json() == {"detail": "Not Found"}
     assert http.get(odyssey.url + "/auth/token").status_code == 405

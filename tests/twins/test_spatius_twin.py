@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from local.twins.spatius import SpatiusTwin
+from local.twins.twin import Fault
 
 HOUR = 3600
 
@@ -40,6 +41,22 @@ def test_each_call_mints_another_token_and_the_first_stays_valid(http: requests.
     first, second = (mint(http, spatius, expireAt=soon()).json()["sessionToken"] for _ in range(2))
     assert first != second
     assert [connect(http, spatius, token).status_code for token in (first, second)] == [200, 200]
+
+
+def test_every_region_has_a_console_whose_tokens_are_good_in_all(http: requests.Session, spatius: SpatiusTwin) -> None:
+    for region in ("us-west", "ap-northeast", "cn-beijing"):
+        url = spatius.regional_url.replace("{region}", region)
+        headers = {"X-Api-Key": "spatius-local-key"}
+        answer = http.post(f"{url}/session-tokens", json={"expireAt": soon()}, headers=headers)
+        assert connect(http, spatius, answer.json()["sessionToken"]).status_code == 200
+    elsewhere = http.post(spatius.regional_url.replace("{region}", "eu-west") + "/session-tokens")
+    assert elsewhere.json()["errors"][0]["code"] == "NOT_FOUND"
+
+
+def test_one_region_can_be_in_trouble_alone(http: requests.Session, spatius: SpatiusTwin) -> None:
+    spatius.fault(Fault(path="/us-west/", status=503))
+    urls = [spatius.regional_url.replace("{region}", region) for region in ("us-west", "ap-northeast")]
+    assert [http.post(f"{url}/session-tokens").status_code for url in (*urls, spatius.base_url)] == [503, 401, 401]
 
 
 def test_the_snake_case_spelling_and_unknown_fields_are_accepted(http: requests.Session, spatius: SpatiusTwin) -> None:
