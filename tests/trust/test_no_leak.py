@@ -379,6 +379,36 @@ def test_a_credential_that_cannot_be_revoked_is_not_written_down(
     assert written(capfd, logged) == []
 
 
+def test_a_broadcast_is_not_written_down(
+    function: MakeFunction, talkative: None, logged: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    made = function("odyssey")
+    written(capfd, logged)
+    url = f"https://stream.odyssey.ml/{TOKEN}"
+    sent = {"webrtc_url": url, "spectator_token": TOKEN, "hls_url": url, "viewers": 1}
+    wrong = [
+        {"spectator_token": f"{TOKEN} "},
+        {"webrtc_url": f"http://{TOKEN}"},
+        {"hls_url": f"https://{TOKEN}.example/"},
+    ]
+    for body in (*(sent | fault for fault in wrong), sent | {TOKEN: TOKEN}, [TOKEN], TOKEN):
+        answer = made.ask("odyssey-register", body)
+        assert answer.status in {400, 403}
+        assert TOKEN not in json.dumps([error["message"] for error in answer.body["errors"]])
+    registered = made.ask("odyssey-register", sent).body
+    path: dict[str, Any] = {"pathParameters": {"id": registered["id"]}}
+    watched = [made.ask("odyssey-watch", sub=sub, **path) for sub in ("alice", "mallory")]
+    assert [answer.status for answer in watched] == [200, 429]
+    assert [made.ask("odyssey-end", sub=sub, **path).status for sub in ("mallory", "alice")] == [404, 204]
+    for place in ("seal", "_derived"):
+        with patch(f"minting.relay.{place}", side_effect=RuntimeError(TEXT)):
+            assert made.ask("odyssey-register", sent).status == 500
+    everything = "".join([*logged, *capfd.readouterr()])
+    assert "watched" in everything
+    assert traces(everything) == []
+    assert registered["id"] not in everything
+
+
 def test_the_keys_place_in_memory_has_no_name_that_shows_it(start: Callable[[Vendor], "Function"]) -> None:
     for vendor in ALL:
         module = start(vendor).module
