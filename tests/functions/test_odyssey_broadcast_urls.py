@@ -133,6 +133,12 @@ NO_URLS: dict[str, list[Any]] = {
     ],
     "an IPv6 address": ["https://[::1]/b", "https://[::ffff:127.0.0.1]:443/b", "https://[stream.odyssey.ml]/b"],
     "not a host": [
+        "https://.odyssey.ml/b",
+        "https://..odyssey.ml/b",
+        "https://a..odyssey.ml/b",
+        "https://stream.odyssey.ml./b",
+        "https://./b",
+        "https://localhost/b",
         "https://stream_1.odyssey.ml/b",
         "https://*.odyssey.ml/b",
         "https://a,b.odyssey.ml/",

@@ -305,7 +305,16 @@ def test_who_is_in_reads_again_and_who_is_not_is_told_why(odyssey: "Function") -
     assert [watch(odyssey, relay_id).status for _ in range(3)] == [200, 200, 200]
     refused = watch(odyssey, relay_id, "another")
     assert (refused.status, refused.body["code"], refused.body["limit"]) == (429, "quota_exceeded", "readers")
+    assert refused.body["retryable"] is False
     assert watch(odyssey, relay_id).status == 200
+
+
+def test_who_is_in_and_who_finds_it_full_cost_no_write(function: Fresh, wire: Wire) -> None:
+    odyssey = function("odyssey")
+    relay_id = registered(odyssey, viewers=1)
+    wire.sent.clear()
+    assert [watch(odyssey, relay_id, sub).status for sub in (VIEWER, VIEWER, "another", VIEWER)] == [200, 200, 429, 200]
+    assert wire.sent == [READ, CHANGE, READ, READ, READ]
 
 
 def test_a_full_broadcast_that_is_over_is_not_found(odyssey: "Function", later: Callable[[float], None]) -> None:
