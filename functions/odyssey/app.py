@@ -284,7 +284,7 @@ vendor.cannot_revoke("POST /v1/odyssey/client-credentials/revoke", "session_toke
 
 # Broadcasts: no call of the vendor's gives a spectator token; a host's client gets it over its connection, and leaves it here.
 
-URL = r"\A(?:https|wss)://([A-Za-z0-9.-]{1,253})(?::443)?(?:[/?][\x21-\x7e]*)?\Z"
+URL = r"\A(?:https|wss)://((?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z0-9-]{1,63})(?::443)?(?:[/?][\x21-\x7e]*)?\Z"
 
 type Url = Annotated[str, msgspec.Meta(max_length=2048, pattern=URL)]
 

@@ -12,7 +12,7 @@ import msgspec
 
 from minting.callers import Caller
 from minting.deadline import Deadline
-from minting.ledger import Change, Ledger, Refused
+from minting.ledger import Change, Item, Ledger, Refused
 from minting.problems import Problem
 
 ID_BYTES = 24
@@ -50,21 +50,31 @@ class Relay[T]:
         item = self._ledger.read(self.name(relay_id))
         if "sealed" not in item or item["ends"] < time():
             raise Problem("not_found", "There is no such thing, or it is over.")
-        if item["most"]:
-            self._admit(relay_id, reader, item["most"], deadline)
+        self._admit(relay_id, reader, item, deadline)
         return msgspec.json.decode(unseal(relay_id, item["sealed"]), type=self._shape)
 
     def end(self, relay_id: str, deadline: Deadline) -> None:
         """Forgets the thing. It is for the caller to know that its host asks."""
         self._ledger.change([Change(self.name(relay_id), "REMOVE #sealed")], deadline)
 
-    def _admit(self, relay_id: str, reader: Caller, most: int, deadline: Deadline) -> None:
+    def _admit(self, relay_id: str, reader: Caller, item: Item, deadline: Deadline) -> None:
+        """Readers only join: who is in stays in, and what is full stays full. So neither is written down again."""
+        most, joined = item["most"], item.get("readers", frozenset())
+        if not most or reader.id in joined:
+            return
+        if len(joined) >= most:
+            raise _full(most)
         room = "attribute_not_exists(#readers) OR contains(#readers, :reader) OR size(#readers) < :most"
         values = {"joining": {reader.id}, "reader": reader.id, "most": most}
         try:
             self._ledger.change([Change(self.name(relay_id), "ADD #readers :joining", room, values)], deadline)
         except Refused:
-            raise Problem("quota_exceeded", f"The limit readers ({most}) is reached.", limit="readers") from None
+            raise _full(most) from None
+
+
+def _full(most: int) -> Problem:
+    """Waiting does not help: nobody who has read it leaves."""
+    return Problem("quota_exceeded", f"The limit readers ({most}) is reached.", limit="readers", retryable=False)
 
 
 def seal(secret: str, plain: bytes) -> bytes:
