@@ -125,6 +125,13 @@ def test_a_silent_region_leaves_the_next_one_its_share_of_the_time(start: Start)
     assert asked(spatius) == [HOME, NEXT]
 
 
+def test_the_first_region_has_half_of_the_time_however_many_are_listed(start: Start) -> None:
+    spatius = start(DEADLINE_SECONDS="2", SPATIUS_REGIONS="*")
+    down(spatius, *REGIONS, delay=0.8)
+    assert minted(spatius.ask("spatius-mint"))
+    assert asked(spatius) == [HOME]
+
+
 @pytest.mark.parametrize("silent", [{"delay": 5}, {"status": 200, "body": "x" * 99, "mode": "drip", "pause": 0.2}])
 def test_when_all_are_silent_the_caller_is_told_in_time(start: Start, silent: dict[str, Any]) -> None:
     spatius = start(DEADLINE_SECONDS="0.9", SPATIUS_REGIONS="*")
