@@ -92,7 +92,13 @@ def mint(_: MintRequest, call: Call[ApiKey]) -> Credential[AuthToken]:
 
 
 @vendor.serves(
-    "POST /v1/convai/tokens/extend", body=TokenRequest, outcome="extended", facts=FACTS, owned=own, counted=True
+    "POST /v1/convai/tokens/extend",
+    body=TokenRequest,
+    outcome="extended",
+    facts=FACTS,
+    thing=own,
+    owned=True,
+    counted=True,
 )
 def extend(request: TokenRequest, call: Call[ApiKey]) -> Credential[AuthToken]:
     """The same token with a new expiry, where the vendor says which; its current pages do not."""
@@ -104,7 +110,7 @@ def extend(request: TokenRequest, call: Call[ApiKey]) -> Credential[AuthToken]:
     return credential(request.apiAuthToken, answer.get("expirationTime") if isinstance(answer, dict) else None)
 
 
-@vendor.serves("POST /v1/convai/tokens/revoke", body=TokenRequest, outcome="revoked", status=204, owned=own)
+@vendor.serves("POST /v1/convai/tokens/revoke", body=TokenRequest, outcome="revoked", status=204, thing=own, owned=True)
 def revoke(request: TokenRequest, call: Call[ApiKey]) -> None:
     """Ends the token at once; a session that runs on it goes on. What a success says is not documented, so it is not read."""
     wanted = {"apiAuthToken": request.apiAuthToken}

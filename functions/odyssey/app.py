@@ -1,4 +1,4 @@
-"""Odyssey: client credentials, each for a session that takes a slot of the plan. Facts and sources: docs/vendors/odyssey.md."""
+"""Odyssey: client credentials, each for a session with a slot, and a relay for broadcasts. Facts: docs/vendors/odyssey.md."""
 
 import math
 import re
@@ -13,6 +13,7 @@ from minting.bodies import Body
 from minting.callers import Caller
 from minting.credentials import Credential, Facts, rfc3339
 from minting.keys import ApiKey
+from minting.owners import token
 from minting.problems import FieldError, Problem
 from minting.relay import ID, Relay
 from minting.settings import AllowList, Settings
@@ -47,7 +48,7 @@ class OdysseySettings(Settings, frozen=True, kw_only=True):
     """`ODYSSEY_API_URL`; `ODYSSEY_SLOTS` and `ODYSSEY_SLOTS_PER_CALLER`: how many sessions may be live.
 
     `ODYSSEY_QUEUE_SECONDS`: how long a request waits for a free streamer before it says `no_capacity`.
-    `ODYSSEY_BROADCAST_HOSTS`: where broadcasts may be; a name that begins with a dot is for all hosts below it.
+    `ODYSSEY_BROADCAST_HOSTS`: where broadcasts may be, with the port unless it is 443; `.name` is for all hosts below it.
     """
 
     odyssey_api_url: str = "https://api.odyssey.ml"
@@ -284,7 +285,7 @@ vendor.cannot_revoke("POST /v1/odyssey/client-credentials/revoke", "session_toke
 
 # Broadcasts: no call of the vendor's gives a spectator token; a host's client gets it over its connection, and leaves it here.
 
-URL = r"\A(?:https|wss)://((?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z0-9-]{1,63})(?::443)?(?:[/?][\x21-\x7e]*)?\Z"
+URL = r"\A(?:https|wss)://((?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z0-9-]{1,63}(?::[0-9]{1,5})?)(?:[/?][\x21-\x7e]*)?\Z"
 
 type Url = Annotated[str, msgspec.Meta(max_length=2048, pattern=URL)]
 
@@ -327,12 +328,22 @@ def permit_hosts(request: BroadcastRequest, _: Caller) -> Iterator[FieldError]:
     """Every URL that would send viewers, and the token with them, elsewhere than to the vendor."""
     for field in ("webrtc_url", "hls_url"):
         match = re.match(URL, getattr(request, field) or "")
-        if match and not is_vendors(match[1].lower()):
+        if match and not is_vendors(match[1].lower().removesuffix(":443")):
             yield FieldError(field, "Not on a host that this deployment offers (ODYSSEY_BROADCAST_HOSTS)")
 
 
+def token_of(request: BroadcastRequest) -> str:
+    """In the record: a spectator token that has leaked leads to its host, as well as to its viewers."""
+    return token(request.spectator_token)
+
+
+def broadcast_of(request: BroadcastPath) -> str:
+    """The broadcast's name in the table, which does not tell its id; to end it, it must be the caller's own."""
+    return broadcasts.name(request.id)
+
+
 def is_vendors(host: str) -> bool:
-    """Whether a host is listed, or is below one that is."""
+    """Whether a host (with its port, if it is not 443) is listed, or is below one that is."""
     parents = (host[place:] for place, character in enumerate(host) if character == ".")
     return any(name in vendor.settings.odyssey_broadcast_hosts for name in (host, *parents))
 
@@ -343,6 +354,7 @@ def is_vendors(host: str) -> bool:
     outcome="registered",
     status=201,
     permit=permit_hosts,
+    thing=token_of,
     counted=True,
 )
 def register(asked: Asked[BroadcastRequest]) -> Broadcast:
@@ -354,19 +366,21 @@ def register(asked: Asked[BroadcastRequest]) -> Broadcast:
     return Broadcast(relay_id, rfc3339(ends))
 
 
-@vendor.keeps("GET /v1/odyssey/broadcasts/{id}", body=BroadcastPath, outcome="watched")
+@vendor.keeps("GET /v1/odyssey/broadcasts/{id}", body=BroadcastPath, outcome="watched", thing=broadcast_of)
 def watch(asked: Asked[BroadcastPath]) -> Credential[Spectator]:
     """A broadcast as its host registered it, for any caller who knows its id."""
     spectator = broadcasts.read(asked.body.id, asked.caller, asked.deadline)
     return Credential(spectator, spectator.spectator_token, None)
 
 
-def broadcast_of(request: BroadcastPath) -> str:
-    """The thing that must be the caller's own."""
-    return broadcasts.name(request.id)
-
-
-@vendor.keeps("DELETE /v1/odyssey/broadcasts/{id}", body=BroadcastPath, outcome="ended", status=204, owned=broadcast_of)
+@vendor.keeps(
+    "DELETE /v1/odyssey/broadcasts/{id}",
+    body=BroadcastPath,
+    outcome="ended",
+    status=204,
+    thing=broadcast_of,
+    owned=True,
+)
 def end(asked: Asked[BroadcastPath]) -> None:
     """Ends a broadcast for those who have not read it yet; who watches goes on until the host's stream ends."""
     broadcasts.end(asked.body.id, asked.deadline)

@@ -609,7 +609,9 @@ def start(request: StartRequest, call: Call[SpatialGenKeys]) -> Started:
     return started
 
 
-@vendor.serves(f"POST {FILE}/part-urls", body=PartUrlsRequest, outcome="signed", owned=file_of, part=upload_part)
+@vendor.serves(
+    f"POST {FILE}/part-urls", body=PartUrlsRequest, outcome="signed", thing=file_of, owned=True, part=upload_part
+)
 def sign_parts(request: PartUrlsRequest, call: Call[SpatialGenKeys]) -> Credential[PartUrls]:
     """Presigned URLs, as often as wanted until the file is complete. The record has the fingerprint of the first."""
     some: dict[str, object] = {"partNumbers": request.partNumbers}
@@ -625,7 +627,8 @@ def sign_parts(request: PartUrlsRequest, call: Call[SpatialGenKeys]) -> Credenti
     f"POST {FILE}/complete",
     body=CompleteRequest,
     outcome="completed",
-    owned=file_of,
+    thing=file_of,
+    owned=True,
     largest=1024 * 1024,
     part=upload_part,
 )
@@ -639,7 +642,9 @@ def complete(request: CompleteRequest, call: Call[SpatialGenKeys]) -> Completed:
 CANCEL = "/v1/spatialgen/uploads/{sessionId}/cancel"
 
 
-@vendor.serves(f"POST {CANCEL}", body=UploadRequest, outcome="cancelled", status=204, owned=upload_of, part=upload_part)
+@vendor.serves(
+    f"POST {CANCEL}", body=UploadRequest, outcome="cancelled", status=204, thing=upload_of, owned=True, part=upload_part
+)
 def cancel(request: UploadRequest, call: Call[SpatialGenKeys]) -> None:
     """Ends the upload of all files for good. Path and answer are not documented (an assumption); the answer is not read."""
     path = f"videos/uploads/{segment(request.sessionId)}/cancel"

@@ -79,9 +79,9 @@ NO_URLS: dict[str, list[Any]] = {
         "https://evil.com%40stream.odyssey.ml/b",
         "https://a@b@stream.odyssey.ml/",
     ],
-    "another port": [
+    "no port": [
         f"https://stream.odyssey.ml:{port}/b"
-        for port in ("", "80", "8443", "0443", "4430", "44", "+443", " 443", "443 ", "443x", "443:443", "65979", "٤٤٣")
+        for port in ("", "+443", " 443", "443 ", "443x", "443:443", "000443", "٤٤٣", "443\\")
     ],
     "backslashes": [
         r"https://evil.com\.odyssey.ml/b",
@@ -150,6 +150,7 @@ NO_URLS: dict[str, list[Any]] = {
     "not a text": [5, True, [], {}, ["https://stream.odyssey.ml/b"]],
 }
 ELSEWHERE = [
+    *(f"https://stream.odyssey.ml:{port}/b" for port in (80, 8443, 4430, 44, "0443", 65979)),
     "https://odyssey.ml.evil.com/b",
     "https://stream.odyssey.ml.evil.com/b",
     "https://evilodyssey.ml/b",
@@ -206,6 +207,16 @@ def test_a_url_on_a_host_that_is_not_listed_is_not_allowed(odyssey: "Function", 
         answer = register(odyssey, **{field: url})
         assert (said(answer), faults(answer)) == (NOT_ALLOWED, [field]), url
         assert "ODYSSEY_BROADCAST_HOSTS" in answer.body["errors"][0]["message"]
+
+
+def test_a_host_that_is_listed_with_a_port_is_offered_at_that_port_alone(function: Fresh) -> None:
+    odyssey = function("odyssey", ODYSSEY_BROADCAST_HOSTS=".odyssey.ml:8889")
+    told = {port: register(odyssey, webrtc_url=f"https://stream.odyssey.ml{port}/b") for port in (":8889", ":8888", "")}
+    assert [said(told[port]) if port != ":8889" else told[port].status for port in told] == [
+        201,
+        NOT_ALLOWED,
+        NOT_ALLOWED,
+    ]
 
 
 def test_all_faults_are_told_at_once(odyssey: "Function") -> None:

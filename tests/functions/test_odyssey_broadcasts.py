@@ -304,7 +304,7 @@ def test_who_is_in_reads_again_and_who_is_not_is_told_why(odyssey: "Function") -
     relay_id = registered(odyssey, viewers=1)
     assert [watch(odyssey, relay_id).status for _ in range(3)] == [200, 200, 200]
     refused = watch(odyssey, relay_id, "another")
-    assert (refused.status, refused.body["code"], refused.body["limit"]) == (429, "quota_exceeded", "readers")
+    assert (refused.status, refused.body["code"], refused.body["limit"]) == (429, "quota_exceeded", "viewers")
     assert refused.body["retryable"] is False
     assert watch(odyssey, relay_id).status == 200
 
@@ -391,7 +391,7 @@ def test_without_the_table_there_are_no_broadcasts(
 # The record
 
 
-def test_a_watch_record_finds_the_leaked_token_and_holds_nothing_that_opens(
+def test_a_leaked_token_leads_to_its_viewers_and_its_host_and_no_record_holds_nothing_that_opens(
     odyssey: "Function", capfd: pytest.CaptureFixture[str]
 ) -> None:
     capfd.readouterr()
@@ -402,5 +402,8 @@ def test_a_watch_record_finds_the_leaked_token_and_holds_nothing_that_opens(
     records = [json.loads(line) for line in out.splitlines() if "mint_id" in line]
     assert [record["outcome"] for record in records] == ["registered", "watched", "ended"]
     assert [record["caller"]["sub"] for record in records] == [HOST, VIEWER, HOST]
-    assert records[1]["token_sha256"] == hashlib.sha256(TOKEN.encode()).hexdigest()
+    leaked = hashlib.sha256(TOKEN.encode()).hexdigest()
+    assert records[1]["token_sha256"] == leaked
+    assert records[0]["subject"] == f"token#{leaked}"
+    assert records[1]["subject"] == records[2]["subject"]
     assert [secret for secret in (relay_id, TOKEN, URL, HLS) if secret in out + err] == []

@@ -1,7 +1,7 @@
 """The one DynamoDB table: conditional writes, all or nothing, and what it says when a condition does not hold.
 
 Every item's key begins with the vendor's name, and a function's role reaches no other vendor's items.
-Items hold counts, hashes of callers and of tokens, session ids and times; never a credential.
+Items hold counts, hashes of callers and of tokens, session ids and times; never a credential that the table alone could open.
 """
 
 import random

@@ -32,49 +32,49 @@ class Relay[T]:
         """The thing's name in the table, where its `owner` is its host."""
         return f"{self._kind}#{_derived(relay_id, 'name').hex()}"
 
-    def leave(self, thing: T, host: Caller, ends: int, readers: int | None, deadline: Deadline) -> str:
-        """Keeps a thing until `ends` (Unix seconds) for at most so many `readers`, and gives its id."""
+    def leave(self, thing: T, host: Caller, ends: int, viewers: int | None, deadline: Deadline) -> str:
+        """Keeps a thing until `ends` (Unix seconds) for at most so many `viewers`, and gives its id."""
         relay_id = secrets.token_urlsafe(ID_BYTES)
         values = {
             "owner": host.digest,
             "sealed": seal(relay_id, msgspec.json.encode(thing)),
             "ends": ends,
-            "most": readers or 0,
+            "most": viewers or 0,
         }
         update = "SET #owner = :owner, #sealed = :sealed, #ends = :ends, #most = :most, #expires = :ends"
         self._ledger.change([Change(self.name(relay_id), update, "", values)], deadline)
         return relay_id
 
-    def read(self, relay_id: str, reader: Caller, deadline: Deadline) -> T:
-        """The thing. Raises `not_found` when it is over or never was, `quota_exceeded` when it has its readers."""
+    def read(self, relay_id: str, viewer: Caller, deadline: Deadline) -> T:
+        """The thing. Raises `not_found` when it is over or never was, `quota_exceeded` when it has its viewers."""
         item = self._ledger.read(self.name(relay_id))
         if "sealed" not in item or item["ends"] < time():
             raise Problem("not_found", "There is no such thing, or it is over.")
-        self._admit(relay_id, reader, item, deadline)
+        self._admit(relay_id, viewer, item, deadline)
         return msgspec.json.decode(unseal(relay_id, item["sealed"]), type=self._shape)
 
     def end(self, relay_id: str, deadline: Deadline) -> None:
         """Forgets the thing. It is for the caller to know that its host asks."""
         self._ledger.change([Change(self.name(relay_id), "REMOVE #sealed")], deadline)
 
-    def _admit(self, relay_id: str, reader: Caller, item: Item, deadline: Deadline) -> None:
-        """Readers only join: who is in stays in, and what is full stays full. So neither is written down again."""
-        most, joined = item["most"], item.get("readers", frozenset())
-        if not most or reader.id in joined:
+    def _admit(self, relay_id: str, viewer: Caller, item: Item, deadline: Deadline) -> None:
+        """Viewers only join: who is in stays in, and what is full stays full. So neither is written down again."""
+        most, joined = item["most"], item.get("viewers", frozenset())
+        if not most or viewer.id in joined:
             return
         if len(joined) >= most:
             raise _full(most)
-        room = "attribute_not_exists(#readers) OR contains(#readers, :reader) OR size(#readers) < :most"
-        values = {"joining": {reader.id}, "reader": reader.id, "most": most}
+        room = "attribute_not_exists(#viewers) OR contains(#viewers, :viewer) OR size(#viewers) < :most"
+        values = {"joining": {viewer.id}, "viewer": viewer.id, "most": most}
         try:
-            self._ledger.change([Change(self.name(relay_id), "ADD #readers :joining", room, values)], deadline)
+            self._ledger.change([Change(self.name(relay_id), "ADD #viewers :joining", room, values)], deadline)
         except Refused:
             raise _full(most) from None
 
 
 def _full(most: int) -> Problem:
     """Waiting does not help: nobody who has read it leaves."""
-    return Problem("quota_exceeded", f"The limit readers ({most}) is reached.", limit="readers", retryable=False)
+    return Problem("quota_exceeded", f"The limit viewers ({most}) is reached.", limit="viewers", retryable=False)
 
 
 def seal(secret: str, plain: bytes) -> bytes:

@@ -66,7 +66,8 @@ class Operation[K: Key](NamedTuple):
 
     `ask` asks the vendor: with the body, or with a session where there are `sessions`; or, where it is not `keyed`, it answers
     what is Asked by itself. `choices` are fields held to allow-lists, `permit` names the faults of other things that this
-    deployment does not let a caller choose. `owned` names the thing (`token#...`) that must be the caller's own. `counted` says
+    deployment does not let a caller choose. `thing` names what it is about (`token#...`): in the
+    record and, where it is `owned`, as the caller's own. `counted` says
     whether the limits count it. `largest` bounds the body, in bytes. `part` is what it uses of a secret with several keys.
     """
 
@@ -78,7 +79,8 @@ class Operation[K: Key](NamedTuple):
     choices: Choices = NO_CHOICES
     permit: Permit[Any] = permit_all
     sessions: Sessions[K] | None = None
-    owned: Callable[[Any], str] | None = None
+    thing: Callable[[Any], str] | None = None
+    owned: bool = False
     counted: bool = True
     keyed: bool = True
     largest: int = LARGEST_BODY
@@ -139,7 +141,8 @@ class Vendor[S: Settings, K: Key](Function):
         facts: Facts = NO_FACTS,
         choices: Choices = NO_CHOICES,
         permit: Permit[B] = permit_all,
-        owned: Callable[[B], str] | None = None,
+        thing: Callable[[B], str] | None = None,
+        owned: bool = False,
         counted: bool = False,
         largest: int = LARGEST_BODY,
         part: Part[K] = whole,
@@ -149,6 +152,7 @@ class Vendor[S: Settings, K: Key](Function):
         def declare(ask: Action[B, K, R]) -> Action[B, K, R]:
             operation = Operation(
                 *(body, ask, outcome, status, facts, choices, permit),
+                thing=thing,
                 owned=owned,
                 counted=counted,
                 largest=largest,
@@ -166,14 +170,15 @@ class Vendor[S: Settings, K: Key](Function):
         outcome: str = "served",
         status: int = 200,
         permit: Permit[B] = permit_all,
-        owned: Callable[[B], str] | None = None,
+        thing: Callable[[B], str] | None = None,
+        owned: bool = False,
         counted: bool = False,
     ) -> Callable[[Callable[[Asked[B]], R]], Callable[[Asked[B]], R]]:
         """Declares a function as what answers a route by itself: it needs no key, and the vendor is not asked."""
 
         def declare(ask: Callable[[Asked[B]], R]) -> Callable[[Asked[B]], R]:
             operation: Operation[K] = Operation(
-                body, ask, outcome, status, permit=permit, owned=owned, counted=counted, keyed=False
+                body, ask, outcome, status, permit=permit, thing=thing, owned=owned, counted=counted, keyed=False
             )
             return self._declare((route,), ask, operation)
 
@@ -202,9 +207,10 @@ class Vendor[S: Settings, K: Key](Function):
             raise Problem("not_found", "This function does not serve that route.")
         record.caller = caller_of(event)
         body = self._permitted(operation, decode_request(event, operation.body, operation.largest), record.caller)
+        if operation.thing:
+            record.subject = operation.thing(body)
         if operation.owned:
-            record.subject = operation.owned(body)
-            self.owners.check(record.subject, record.caller)
+            self.owners.check(str(record.subject), record.caller)
         result = self._within_limits(operation, Asked(body, record.caller, _repeat_key(event), deadline))
         record.outcome = operation.outcome
         if isinstance(result, Credential):
