@@ -1,6 +1,6 @@
 # Every command a developer needs. Each target installs what it uses, so a fresh clone needs python3.13 and make only; `sdk` and `contract` need
 # Node 20 too.
-.PHONY: run test sdk check generate openapi contract format build bench worst-bill sam-local lock clean
+.PHONY: run test sdk check generate contract format build bench worst-bill sam-local lock clean
 .DELETE_ON_ERROR:
 
 PORT ?= 3000
@@ -36,11 +36,8 @@ format: .venv/ready
 build: .venv/ready .venv-sam/ready
 	$(SAM) build --cached --parallel
 
-generate: .venv/ready  ## what is written from the functions' declarations
+generate: .venv/ready  ## what is written from the functions' declarations: the catalogue's file, and docs/openapi.json
 	PYTHONPATH=.:layers/minting $(PYTHON) -m local.declared
-	@$(MAKE) openapi
-
-openapi: .venv/ready  ## docs/openapi.json, from the functions' declarations and from what they answer
 	PYTHONPATH=.:layers/minting $(PYTHON) -m local.openapi > /dev/null
 
 bench: build  ## cold start and warm CPU against a bare handler, as ratios

@@ -16,7 +16,7 @@ type Json = dict[str, Any]
 PROMISED = Path(__file__).parent / "openapi/promised.json"
 """The contract as it was last released: then, docs/openapi.json is copied over it."""
 
-STALE = "run `make openapi`; where an example fits no more, delete docs/openapi.json first"
+STALE = "run `make generate`; where an example fits no more, delete docs/openapi.json first"
 
 
 @pytest.fixture
