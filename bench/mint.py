@@ -1,7 +1,7 @@
 """Cold start of every function, and warm CPU of Trulience's, against a bare boto3 + requests handler, in turn, in one run.
 
 `counted` is the bare handler with one conditional write to DynamoDB, the least that any limit needs.
-Ratios and differences are taken round by round: the machine's speed drifts, they much less.
+Ratios and differences are taken round by round: the machine's speed drifts, they much less, and those of CPU seconds least.
 Needs `make build`. Usage: python -m bench.mint [ROUNDS]
 """
 
@@ -38,15 +38,17 @@ def main() -> None:
 
 
 class Round(NamedTuple):
-    """All of them, one after the other. `cold`: seconds to the first answer of every function, by its name."""
+    """All of them, one after the other. `cold`: every function, by its name, asked twice."""
 
     bare: Timing
     counted: Timing
     ours: Timing
-    cold: dict[str, float]
+    cold: dict[str, Timing]
 
 
 def _round(paths: dict[str, list[Path]], bundle: Bundle) -> Round:
+    for twin in bundle.twins.values():
+        twin.reset()  # a session's slot is free again
     event, environment = bundle.event("trulience-mint"), bundle.environment("trulience")
     return Round(
         run(paths["bare"], event, environment, WARM),
@@ -56,9 +58,9 @@ def _round(paths: dict[str, list[Path]], bundle: Bundle) -> Round:
     )
 
 
-def _cold(name: str, paths: dict[str, list[Path]], bundle: Bundle) -> float:
+def _cold(name: str, paths: dict[str, list[Path]], bundle: Bundle) -> Timing:
     vendor = "trulience" if name == "bare" else name
-    return run(paths[name], bundle.event(EVENTS.get(vendor, f"{vendor}-mint")), bundle.environment(vendor), 1).cold
+    return run(paths[name], bundle.event(EVENTS.get(vendor, f"{vendor}-mint")), bundle.environment(vendor), 1)
 
 
 def _report(rounds: list[Round]) -> None:
@@ -80,7 +82,9 @@ def _report(rounds: list[Round]) -> None:
     )
 
     for name in sorted(rounds[0].cold.keys() - {"bare"}):
-        print(f"cold start, {name:10} / bare       {_spread([r.cold[name] / r.cold['bare'] for r in rounds], 2)}")
+        seconds = [r.cold[name].cold / r.cold["bare"].cold for r in rounds]
+        cpu = [r.cold[name].cold_cpu / r.cold["bare"].cold_cpu for r in rounds]
+        print(f"cold start, {name:10} / bare       {_spread(seconds, 2)}; CPU {_spread(cpu, 2)}")
 
 
 def _spread(values: list[float], digits: int = 0) -> str:

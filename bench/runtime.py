@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 
 
 class Timing(NamedTuple):
-    """One process: seconds from its start to its first answer, and CPU seconds for each of the later ones."""
+    """One process: seconds and CPU seconds from its start to its first answer, and CPU seconds for each of the later ones."""
 
     cold: float
+    cold_cpu: float
     warm_cpu: float
 
 
@@ -104,7 +105,7 @@ def run(path: list[Path], event: dict[str, Any], environment: dict[str, str], wa
             process.kill()
             process.wait()
         _check(server.answers)
-        return Timing(server.answers[0][0] - started, (after - before) / warm)
+        return Timing(server.answers[0][0] - started, before, (after - before) / warm)
 
 
 def _check(answers: list[tuple[float, bytes]]) -> None:
