@@ -1,9 +1,9 @@
 """A vendor's Lambda: its operations, and what each request meets on its way to them: caller, body, limits and key."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TypedDict, Unpack
 
 import msgspec
 
@@ -61,27 +61,56 @@ def permit_all(_: Body, __: Caller) -> Iterable[FieldError]:
     return ()
 
 
+class Terms[B: Body](TypedDict, total=False):
+    """What callers are told of what an operation mints, and what it lets them choose.
+
+    `choices` are fields held to allow-lists, `permit` names the faults of other things that this deployment does not let a
+    caller choose.
+    """
+
+    facts: Facts
+    choices: Choices
+    permit: Permit[B]
+
+
+class Traits[B: Body, K: Key](Terms[B], total=False):
+    """What tells one operation from another.
+
+    `thing` names what it is about (`token#...`): in the record and, where it is `owned`, as the caller's own. `counted` says
+    whether the limits count it. `largest` bounds the body, in bytes. `part` is what it uses of a secret with several keys.
+    """
+
+    outcome: str
+    status: int
+    thing: Callable[[B], str]
+    owned: bool
+    counted: bool
+    largest: int
+    part: Part[K]
+
+
+MINTED: Mapping[str, Any] = {"outcome": "minted", "status": 201, "counted": True}
+"""The traits of every mint."""
+
+
 class Operation[K: Key](NamedTuple):
-    """What answers a route. Its return annotation says in which shape.
+    """What answers a route, and its Traits. Its return annotation says in which shape.
 
     `ask` asks the vendor: with the body, or with a session where there are `sessions`; or, where it is not `keyed`, it answers
-    what is Asked by itself. `choices` are fields held to allow-lists, `permit` names the faults of other things that this
-    deployment does not let a caller choose. `thing` names what it is about (`token#...`): in the
-    record and, where it is `owned`, as the caller's own. `counted` says
-    whether the limits count it. `largest` bounds the body, in bytes. `part` is what it uses of a secret with several keys.
+    what is Asked by itself.
     """
 
     body: type[Body]
     ask: Callable[..., Result]
-    outcome: str = "minted"
-    status: int = 201
+    outcome: str = "served"
+    status: int = 200
     facts: Facts = NO_FACTS
     choices: Choices = NO_CHOICES
     permit: Permit[Any] = permit_all
     sessions: Sessions[K] | None = None
     thing: Callable[[Any], str] | None = None
     owned: bool = False
-    counted: bool = True
+    counted: bool = False
     keyed: bool = True
     largest: int = LARGEST_BODY
     part: Part[K] = whole
@@ -106,83 +135,29 @@ class Vendor[S: Settings, K: Key](Function):
         self.operations: dict[str, Operation[K]] = {}
 
     def mints[B: Body, C: msgspec.Struct](
-        self,
-        *routes: str,
-        body: type[B],
-        facts: Facts = NO_FACTS,
-        choices: Choices = NO_CHOICES,
-        permit: Permit[B] = permit_all,
+        self, *routes: str, body: type[B], **terms: Unpack[Terms[B]]
     ) -> Callable[[Action[B, K, Credential[C]]], Action[B, K, Credential[C]]]:
         """Declares a function as what mints at `routes` (`POST /v1/...`, as API Gateway names them)."""
-
-        def declare(mint: Action[B, K, Credential[C]]) -> Action[B, K, Credential[C]]:
-            return self._declare(routes, mint, Operation(body, mint, facts=facts, choices=choices, permit=permit))
-
-        return declare
+        return self._declares(routes, body, {**MINTED, **terms})
 
     def mints_session[B: Body, T, C: msgspec.Struct](  # noqa: PLR0913 - two steps, and what lies between them
         self, route: str, *, body: type[B], facts: Facts, take: Action[B, K, T], session: type[T], rules: Rules
     ) -> Callable[[Action[T, K, Credential[C]]], Action[T, K, Credential[C]]]:
         """Declares a function as what mints credentials for a session. `take` gets a new one, and with it a slot."""
         slots = Slots(self.ledger, self._limits, rules, session)
+        return self._declares([route], body, {**MINTED, "facts": facts, "sessions": Sessions(slots, take)})
 
-        def declare(mint: Action[T, K, Credential[C]]) -> Action[T, K, Credential[C]]:
-            return self._declare((route,), mint, Operation(body, mint, facts=facts, sessions=Sessions(slots, take)))
-
-        return declare
-
-    def serves[B: Body, R: Result](  # noqa: PLR0913 - what tells one operation from another
-        self,
-        route: str,
-        *,
-        body: type[B],
-        outcome: str = "served",
-        status: int = 200,
-        facts: Facts = NO_FACTS,
-        choices: Choices = NO_CHOICES,
-        permit: Permit[B] = permit_all,
-        thing: Callable[[B], str] | None = None,
-        owned: bool = False,
-        counted: bool = False,
-        largest: int = LARGEST_BODY,
-        part: Part[K] = whole,
+    def serves[B: Body, R: Result](
+        self, route: str, *, body: type[B], **traits: Unpack[Traits[B, K]]
     ) -> Callable[[Action[B, K, R]], Action[B, K, R]]:
         """Declares a function as what answers a route otherwise than by minting: with a credential, an object, or nothing."""
+        return self._declares([route], body, traits)
 
-        def declare(ask: Action[B, K, R]) -> Action[B, K, R]:
-            operation = Operation(
-                *(body, ask, outcome, status, facts, choices, permit),
-                thing=thing,
-                owned=owned,
-                counted=counted,
-                largest=largest,
-                part=part,
-            )
-            return self._declare((route,), ask, operation)
-
-        return declare
-
-    def keeps[B: Body, R: Result](  # noqa: PLR0913 - what tells one operation from another
-        self,
-        route: str,
-        *,
-        body: type[B],
-        outcome: str = "served",
-        status: int = 200,
-        permit: Permit[B] = permit_all,
-        thing: Callable[[B], str] | None = None,
-        owned: bool = False,
-        counted: bool = False,
+    def keeps[B: Body, R: Result](
+        self, route: str, *, body: type[B], **traits: Unpack[Traits[B, K]]
     ) -> Callable[[Callable[[Asked[B]], R]], Callable[[Asked[B]], R]]:
         """Declares a function as what answers a route by itself: it needs no key, and the vendor is not asked."""
-
-        def declare(ask: Callable[[Asked[B]], R]) -> Callable[[Asked[B]], R]:
-            operation: Operation[K] = Operation(
-                body, ask, outcome, status, permit=permit, thing=thing, owned=owned, counted=counted, keyed=False
-            )
-            return self._declare((route,), ask, operation)
-
-        return declare
+        return self._declares([route], body, {"keyed": False, **traits})
 
     def cannot_revoke(self, route: str, field: str, longest: timedelta) -> None:
         """Declares that the vendor cannot revoke the credential that `field` holds, whose life is `longest` at most."""
@@ -193,9 +168,14 @@ class Vendor[S: Settings, K: Key](Function):
             """Answers `not_revocable`, with the time by which the credential ends: the vendor has no such call."""
             raise not_revocable(longest)
 
-    def _declare[F](self, routes: Sequence[str], function: F, operation: Operation[K]) -> F:
-        self.operations |= dict.fromkeys(routes, operation)
-        return function
+    def _declares[F: Callable[..., Any]](
+        self, routes: Sequence[str], body: type[Body], traits: Mapping[str, Any]
+    ) -> Callable[[F], F]:
+        def declare(ask: F) -> F:
+            self.operations |= dict.fromkeys(routes, Operation(body, ask, **traits))
+            return ask
+
+        return declare
 
     def gauge(self, name: str, seconds: float) -> None:
         """Writes a metric of the vendor's own, for an alarm to watch."""
