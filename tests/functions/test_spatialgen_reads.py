@@ -2,12 +2,13 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import pytest
 
 from local.twins.twin import Fault
+from minting.callers import Caller
 from tests.conftest import Answer
 from tests.functions.contract import (
     BUSY,
@@ -25,6 +26,9 @@ from tests.functions.contract import (
     faults,
     said,
 )
+
+if TYPE_CHECKING:
+    from local.bundle import Bundle
 
 PUBLISHED, STREAMS = "/api/videos/published", "/api/videos/4821/streams"
 REEF, SUMMIT, OPERA = 4821, 4822, 4823
@@ -95,6 +99,25 @@ def ids(answer: Answer) -> list[int]:
 )
 def test_a_caller_reads_the_folders_that_are_listed(function: Fresh, listed: str, query: str, found: list[int]) -> None:
     assert ids(videos(function("spatialgen", SPATIALGEN_FOLDERS=listed), query)) == found
+
+
+@pytest.mark.parametrize("query", ["", "folderName={caller}", "folderName={id}"])
+def test_every_caller_reads_a_folder_of_its_own_and_no_others(function: Fresh, bundle: "Bundle", query: str) -> None:
+    claims = bundle.event("spatialgen-videos", sub="alice")["requestContext"]["authorizer"]["jwt"]["claims"]
+    own = Caller(claims["iss"], claims["sub"]).id
+    spatialgen = function("spatialgen", SPATIALGEN_FOLDERS="{caller}")
+    asked = query.replace("{id}", own)
+    spatialgen.twin.fault(Fault(status=200, body=[PAIR | {"library": LIBRARY | {"folderName": own}}], path=PUBLISHED))
+    spatialgen.twin.fault(
+        Fault(status=200, body={"streams": [STREAM], "library": LIBRARY | {"folderName": own}}, path=STREAMS)
+    )
+    assert ids(videos(spatialgen, asked)) == [REEF]
+    assert parse_qs(spatialgen.twin.calls[-1].query) == {"folderName": [own]}
+    assert streams(spatialgen).status == 200
+    assert [streams(spatialgen, sub="bob").status, videos(spatialgen, f"folderName={own}", sub="bob").status] == [
+        404,
+        403,
+    ]
 
 
 @pytest.mark.parametrize(
