@@ -257,7 +257,7 @@ def permit_reading(_: Body, __: Caller) -> Iterator[FieldError]:
 )
 def list_videos(request: VideosRequest, call: Call[SpatialGenKeys]) -> Videos:
     """Published streams, newest first. What the vendor filters is filtered again: an older page of its has no `visibility`."""
-    folders = request.folderName or sorted(settings.spatialgen_folders)
+    folders = request.folderName or sorted(settings.spatialgen_folders.of(call.caller.id))
     filters = [("folderName", folder) for folder in folders if "*" not in folders]
     visibility = request.visibility or None
     filters += [("visibility", visibility)] if visibility else []
@@ -279,7 +279,7 @@ def list_streams(request: StreamsRequest, call: Call[SpatialGenKeys]) -> Video:
     """A video's streams. One in another folder is as one that is not there, so that ids cannot be tried out."""
     path = f"videos/{request.id}/streams"
     video = api.request("GET", path, Video, call.deadline, headers=reading(call), dialect=video_dialect)
-    if (video.library.folderName or "") not in settings.spatialgen_folders:
+    if (video.library.folderName or "") not in settings.spatialgen_folders.of(call.caller.id):
         raise no_video()
     return video
 

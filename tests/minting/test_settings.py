@@ -76,27 +76,3 @@ def test_an_allow_list_allows_what_it_lists(listed: str, inside: list[str], outs
     allowed = AllowList(listed)
     assert [name for name in inside if name not in allowed] == []
     assert [name for name in outside if name in allowed] == []
-
-
-@pytest.mark.parametrize(
-    ("listed", "asked", "chosen"),
-    [
-        ("{caller}", "{caller}", "4711"),
-        ("{caller}", "4711", "4711"),
-        ("{caller}", "4712", None),
-        ("{caller}", "471", None),
-        ("{caller}", "", None),
-        ("a-{caller}-b,c", "a-{caller}-b", "a-4711-b"),
-        ("a-{caller}-b,c", "a-4711-b", "a-4711-b"),
-        ("a-{caller}-b,c", "a-4712-b", None),
-        ("a-{caller}-b,c", "{caller}", None),
-        ("a-{caller}-b,c", "c", "c"),
-        ("{caller}", "{{caller}}", None),
-        ("4711", "4711", "4711"),
-        ("4712", "4712", "4712"),
-        ("*", "{caller}-4712", "4711-4712"),
-        ("", "{caller}", None),
-    ],
-)
-def test_a_caller_in_a_listed_name_is_whoever_asks(listed: str, asked: str, chosen: str | None) -> None:
-    assert AllowList(listed).chosen(asked, "4711") == chosen

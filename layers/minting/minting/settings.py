@@ -22,10 +22,9 @@ class AllowList:
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
 
-    def chosen(self, name: str, caller_id: str) -> str | None:
-        """The name as it is for this caller, or None where it is not listed."""
-        listed = name in self or name.replace(caller_id, OWN) in self
-        return name.replace(OWN, caller_id) if listed else None
+    def of(self, caller_id: str) -> "AllowList":
+        """The list as it is for one caller, whose id is in the place of `{caller}`."""
+        return AllowList(",".join(self).replace(OWN, caller_id))
 
 
 class FunctionSettings(msgspec.Struct, frozen=True, kw_only=True):

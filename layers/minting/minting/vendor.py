@@ -198,11 +198,11 @@ class Vendor[S: Settings, K: Key](Function):
         return response(operation.status, result)
 
     def _permitted(self, operation: Operation[K], body: Body, caller: Caller) -> Body:
-        offers = (operation.choices, self.settings, caller)
-        errors = [*refused(body, *offers), *operation.permit(body, caller)]
+        body = named(body, operation.choices, caller)
+        errors = [*refused(body, operation.choices, self.settings, caller), *operation.permit(body, caller)]
         if errors:
             raise not_allowed(errors)
-        return named(body, *offers)
+        return body
 
     def _handed_out(
         self, operation: Operation[K], credential: Credential[Any], record: Record, deadline: Deadline
