@@ -15,6 +15,7 @@ import requests
 from botocore.config import Config
 
 from minting import aws, relay
+from minting.ledger import Item, Ledger
 from tests.functions.contract import FACTS, INVALID, MINT, NOT_FOUND, UNAUTHENTICATED, Fresh, faults, moment, said
 from tests.trust.table import CHANGE, READ, SECRET, Wire, dynamodb, items, used
 
@@ -259,6 +260,23 @@ def test_ending_takes_the_sealed_text_out_of_the_table(odyssey: "Function", bund
     left = kept(bundle, table)
     assert "sealed" not in left
     assert "expires" in left
+
+
+@pytest.mark.parametrize("ask", [watch, end])
+def test_what_the_table_forgets_meanwhile_is_over_and_nothing_of_it_comes_back(
+    odyssey: "Function", bundle: "Bundle", table: str, monkeypatch: pytest.MonkeyPatch, ask: Callable[..., "Answer"]
+) -> None:
+    relay_id = registered(odyssey, viewers=1)
+    read = Ledger.read
+
+    def last_read(ledger: Ledger, key: str) -> Item:
+        item = read(ledger, key)
+        dynamodb(bundle).delete_item(TableName=table, Key={"id": {"S": f"odyssey#{key}"}})
+        return item
+
+    monkeypatch.setattr(Ledger, "read", last_read)
+    assert ask(odyssey, relay_id).status == (204 if ask is end else 404)
+    assert not [key for key in items(bundle, table) if "#broadcast#" in key]
 
 
 def test_what_somebody_changed_in_the_table_is_shown_to_nobody(
