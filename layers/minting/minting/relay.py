@@ -6,6 +6,7 @@ The id is the secret that it is encrypted with, and the table holds only a hash 
 import hashlib
 import hmac
 import secrets
+from contextlib import suppress
 from time import time
 
 import msgspec
@@ -49,13 +50,14 @@ class Relay[T]:
         """The thing. Raises `not_found` when it is over or never was, `quota_exceeded` when it has its viewers."""
         item = self._ledger.read(self.name(relay_id))
         if "sealed" not in item or item["ends"] < time():
-            raise Problem("not_found", "There is no such thing, or it is over.")
+            raise _over()
         self._admit(relay_id, viewer, item, deadline)
         return msgspec.json.decode(unseal(relay_id, item["sealed"]), type=self._shape)
 
     def end(self, relay_id: str, deadline: Deadline) -> None:
         """Forgets the thing. It is for the caller to know that its host asks."""
-        self._ledger.change([Change(self.name(relay_id), "REMOVE #sealed")], deadline)
+        with suppress(Refused):  # the table was faster
+            self._ledger.change([Change(self.name(relay_id), "REMOVE #sealed", "attribute_exists(#id)")], deadline)
 
     def _admit(self, relay_id: str, viewer: Caller, item: Item, deadline: Deadline) -> None:
         """Viewers only join: who is in stays in, and what is full stays full. So neither is written down again."""
@@ -65,11 +67,17 @@ class Relay[T]:
         if len(joined) >= most:
             raise _full(most)
         room = "attribute_not_exists(#viewers) OR contains(#viewers, :viewer) OR size(#viewers) < :most"
+        there = f"attribute_exists(#sealed) AND ({room})"  # an update would make an item that never ends
         values = {"joining": {viewer.id}, "viewer": viewer.id, "most": most}
         try:
-            self._ledger.change([Change(self.name(relay_id), "ADD #viewers :joining", room, values)], deadline)
-        except Refused:
-            raise _full(most) from None
+            self._ledger.change([Change(self.name(relay_id), "ADD #viewers :joining", there, values)], deadline)
+        except Refused as refused:
+            raise (_full(most) if "sealed" in refused.item else _over()) from None
+
+
+def _over() -> Problem:
+    """The same words for what never was."""
+    return Problem("not_found", "There is no such thing, or it is over.")
 
 
 def _full(most: int) -> Problem:
