@@ -1,43 +1,38 @@
 """What the vendors' functions declare of their credentials, for functions/catalogue/declared.json: `make generate` writes it."""
 
 import json
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from operator import attrgetter
+from typing import Any
 
 import msgspec
 
 from local.bundle import Bundle
-from local.functions import ROOT, load_module
-
-if TYPE_CHECKING:
-    from types import ModuleType
+from local.functions import ROOT
+from local.operations import Owner, owners
 
 DECLARED = ROOT / "functions/catalogue/declared.json"
 FACTS = ("single_use", "extendable", "revocable", "takes_slot", "ends_session")
 
 
 def declared(bundle: Bundle) -> str:
-    """The file's text: every vendor that has a key, in order of name."""
-    vendors = sorted(vendor for vendor in bundle.functions if "API_KEY_SECRET" in bundle.environment(vendor))
-    modules = {vendor: load_module(vendor, bundle.environment(vendor)) for vendor in vendors}
-    return json.dumps({vendor: _facts(module) for vendor, module in modules.items()}, indent=2) + "\n"
+    """The file's text: every function that mints, in order of their folders."""
+    facts = {owner.folder: _facts(owner) for owner in sorted(owners(bundle), key=attrgetter("folder"))}
+    return json.dumps({folder: of for folder, of in facts.items() if of}, indent=2) + "\n"
 
 
-def _facts(module: "ModuleType") -> dict[str, Any]:
-    """Of the operations that mint, which all have the same facts."""
-    mints = {route: operation for route, operation in module.vendor.operations.items() if operation.outcome == "minted"}
-    operation = next(iter(mints.values()))
+def _facts(owner: Owner) -> dict[str, Any]:
+    """Of its routes that mint, which all have the same facts; empty where none does."""
+    mints = [route for route in owner.routes if route.operation.outcome == "minted"]
+    if not mints:
+        return {}
+    operation = mints[0].operation
     return {
-        "mint": list(mints),
-        "client_fields": [field.encode_name for field in msgspec.structs.fields(_answer(operation.ask))],
+        "mint": [route.route for route in mints],
+        "client_fields": [field.encode_name for field in msgspec.structs.fields(mints[0].answer)],
         **{name: getattr(operation.facts, name) for name in FACTS},
         "choices": {field: name.upper() for field, name in operation.choices.items()},
-        **_ttl(operation, module.vendor.settings),
+        **_ttl(operation, owner.module.vendor.settings),
     }
-
-
-def _answer(mint: Any) -> Any:
-    """What a function that returns Credential[X] mints: X."""
-    return get_args(get_type_hints(mint)["return"])[0]
 
 
 def _ttl(operation: Any, settings: Any) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from typing import Any
 from local.bundle import Bundle
 from local.functions import ROOT
 from local.openapi.document import document
-from local.openapi.operations import owners
 from local.openapi.samples import GIVEN, samples
 from local.openapi.schemas import Json
+from local.operations import owners
 
 FILE = ROOT / "docs/openapi.json"
 

@@ -5,8 +5,8 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from local.openapi.operations import Declared
 from local.openapi.schemas import REF, Json
+from local.operations import Declared
 from minting.problems import CATALOGUE, FieldError, Kind
 from minting.vendor import permit_all
 

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, quote
 import requests
 
 from local.bundle import Bundle
-from local.openapi.operations import Declared
 from local.openapi.schemas import Json
+from local.operations import Declared
 from local.twins.twin import Fault
 
 GIVEN = {"ODYSSEY_SLOTS_PER_CALLER": "1"}

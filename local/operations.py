@@ -47,11 +47,17 @@ class Declared(NamedTuple):
 
 
 class Owner(NamedTuple):
-    """A function: its name in the template, what its module says of itself, and its routes."""
+    """A function: its folder, its name in the template, its module and its routes."""
 
+    folder: str
     name: str
-    about: str
+    module: ModuleType
     routes: list[Declared]
+
+    @property
+    def about(self) -> str:
+        """What the module says of itself."""
+        return (self.module.__doc__ or "").partition("\n")[0]
 
 
 def owners(bundle: Bundle) -> Iterator[Owner]:
@@ -63,7 +69,7 @@ def owners(bundle: Bundle) -> Iterator[Owner]:
             Declared(_events()[route], route, name, folder in bundle.twins, operation)
             for route, operation in _operations(module).items()
         ]
-        yield Owner(name, (module.__doc__ or "").partition("\n")[0], routes)
+        yield Owner(folder, name, module, routes)
 
 
 def _operations(module: ModuleType) -> dict[str, Operation[Any]]:
