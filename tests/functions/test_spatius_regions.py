@@ -253,6 +253,13 @@ def test_a_region_that_failed_is_still_asked_when_the_others_fail_too(start: Sta
     assert asked(spatius) == [NEXT, HOME]
 
 
+def test_a_region_that_there_was_no_time_to_ask_has_not_failed(start: Start) -> None:
+    spatius = start(SPATIUS_REGIONS="*")
+    assert said(spatius.ask("spatius-mint", timeout=1)) == TIMED_OUT
+    minted(spatius.ask("spatius-mint"))
+    assert asked(spatius) == [HOME]
+
+
 def test_after_all_have_failed_the_wanted_one_is_first_again(start: Start) -> None:
     spatius = start()
     down(spatius, HOME, NEXT)
