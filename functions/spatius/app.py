@@ -145,8 +145,9 @@ def consoles(first: Region) -> list[Region]:
 def token_of(regions: list[Region], expire_at: int, call: Call[ApiKey]) -> str:
     """A token from the first console that is in order. Each has half of the time that is left: good answers may take 9 s."""
     for region in regions[:-1]:
+        half = call.deadline.part(0.5)  # not in the try: a region that there was no time to ask has not failed
         try:
-            return token_from(region, expire_at, call, call.deadline.part(0.5))
+            return token_from(region, expire_at, call, half)
         except Problem as problem:
             if problem.code not in REGIONAL or not problem.retryable:
                 raise

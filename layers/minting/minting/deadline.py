@@ -14,8 +14,11 @@ class Deadline:
         self.waited = 0.0
 
     def part(self, share: float) -> "Deadline":
-        """An earlier deadline, after a share (0 to 1) of the time that is left: what overruns it leaves time for another try."""
-        return Deadline(self.left() * share, self)
+        """An earlier deadline, after a share (0 to 1) of the time that is left: what overruns it leaves time for another try.
+
+        Raises `vendor_timeout` when none is left.
+        """
+        return Deadline(self.remaining() * share, self)
 
     def left(self) -> float:
         """Seconds left, negative when it has passed."""
