@@ -1,4 +1,4 @@
-"""Whose a thing is: a token is extended and revoked, and an upload gone on with, by the caller that it was made for."""
+"""Whose a thing is: a token is extended and revoked, an upload gone on with, a broadcast ended by the caller it was made for."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
