@@ -338,6 +338,14 @@ def test_secrets_are_created_empty_and_nothing_resolves_them(template: Json) -> 
     assert not [name for name in template["Parameters"] if re.search("key|secret|token|password", name, re.IGNORECASE)]
 
 
+def is_reference(value: Json) -> bool:
+    """To a parameter or a resource; a list's texts are joined."""
+    match value:
+        case {"Ref": str()} | {"Fn::Join": [",", {"Ref": str()}]}:
+            return True
+    return False
+
+
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_the_environment_holds_what_the_settings_read_and_no_value_of_its_own(
     template: Json, functions: dict[str, Json], function: Callable[..., "Function"], vendor: str
@@ -347,7 +355,7 @@ def test_the_environment_holds_what_the_settings_read_and_no_value_of_its_own(
     settings = function(vendor).module.vendor.settings
     read = {field.name.upper() for field in msgspec.structs.fields(settings)}
     assert own.keys() | shared.keys() == read - LAMBDAS_OWN
-    assert all(value.keys() == {"Ref"} for value in own.values())
+    assert all(is_reference(value) for value in own.values())
 
 
 def test_every_log_is_kept_for_the_days_asked_for(template: Json, functions: dict[str, Json]) -> None:
@@ -473,6 +481,17 @@ def test_vendors_are_deployed_when_asked_for_and_one_at_least(template: Json, ve
     assert all(template["Parameters"][name]["Default"] == "false" for name in switches)
     (assertion,) = template["Rules"]["Vendors"]["Assertions"]
     assert set(references(assertion["Assert"])) == switches
+
+
+def test_a_home_region_that_is_not_listed_cannot_be_deployed(template: Json) -> None:
+    """Else callers could have the API key sent out of a region that it was to stay in."""
+    rule = template["Rules"]["SpatiusRegions"]
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "DeploySpatius"}, "true"]}
+    (assertion,) = rule["Assertions"]
+    assert assertion["Assert"] == {"Fn::Contains": [{"Ref": "SpatiusRegions"}, {"Ref": "SpatiusRegion"}]}
+    regions = template["Parameters"]["SpatiusRegions"]
+    assert regions["Type"] == "CommaDelimitedList"  # a text that contains the name would do otherwise
+    assert regions["AllowedValues"] == template["Parameters"]["SpatiusRegion"]["AllowedValues"]
 
 
 def test_every_parameter_is_described_and_grouped(template: Json) -> None:
