@@ -52,6 +52,8 @@ def _run(host: str, port: str) -> int:
         if fault.errno not in {errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL}:
             raise
         return _refuse(f"cannot listen on {host}:{port}: {fault.strerror}; another PORT=... may be free")
+    except ValueError as fault:
+        return _refuse(f"cannot start: {fault}")
     return 0
 
 

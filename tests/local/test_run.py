@@ -71,3 +71,20 @@ def test_a_port_that_is_none_is_one_line(port: str) -> None:
     with start(PORT=port) as process:
         _, errors = process.communicate(timeout=10)
     assert (process.returncode, errors) == (1, f"local: PORT must be a number from 0 to 65535, not {port!r}\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "named"),
+    [
+        ("LIVEKIT_URL", "http://livekit.example", "LIVEKIT_URL"),
+        ("CONVAI_API_URL", "localhost:8080", "'localhost:8080'"),
+    ],
+)
+def test_a_setting_that_no_function_takes_is_one_line_that_names_it(name: str, value: str, named: str) -> None:
+    with start(**{name: value}) as process:
+        try:
+            _, errors = process.communicate(timeout=10)
+        finally:
+            process.kill()
+    assert process.returncode == 1
+    assert re.fullmatch(rf"local: cannot start: .*{named}.*\n", errors)

@@ -44,15 +44,15 @@ def test_the_rest_of_the_environment_does_not_matter() -> None:
 @pytest.mark.parametrize(
     ("given", "named"),
     [
-        ({"API_KEY_SECRET": ""}, "api_key_secret"),
-        ({"SAMPLE_REGION": "nowhere"}, "sample_region"),
-        ({"SAMPLE_SECONDS": "16"}, "sample_seconds"),
-        ({"SAMPLE_SECONDS": "nan"}, "sample_seconds"),
-        ({"SAMPLE_SECONDS": "soon"}, "sample_seconds"),
-        ({"DEADLINE_SECONDS": "0"}, "deadline_seconds"),
-        ({"DEADLINE_SECONDS": "25"}, "deadline_seconds"),
-        ({"DEADLINE_SECONDS": "nan"}, "deadline_seconds"),
-        ({"DEADLINE_SECONDS": "-1"}, "deadline_seconds"),
+        ({"API_KEY_SECRET": ""}, "API_KEY_SECRET"),
+        ({"SAMPLE_REGION": "nowhere"}, "SAMPLE_REGION"),
+        ({"SAMPLE_SECONDS": "16"}, "SAMPLE_SECONDS"),
+        ({"SAMPLE_SECONDS": "nan"}, "SAMPLE_SECONDS"),
+        ({"SAMPLE_SECONDS": "soon"}, "SAMPLE_SECONDS"),
+        ({"DEADLINE_SECONDS": "0"}, "DEADLINE_SECONDS"),
+        ({"DEADLINE_SECONDS": "25"}, "DEADLINE_SECONDS"),
+        ({"DEADLINE_SECONDS": "nan"}, "DEADLINE_SECONDS"),
+        ({"DEADLINE_SECONDS": "-1"}, "DEADLINE_SECONDS"),
     ],
 )
 def test_a_wrong_value_is_named_and_nothing_starts(given: dict[str, str], named: str) -> None:

@@ -27,7 +27,7 @@ class AllowList:
         return AllowList(",".join(self).replace(OWN, caller_id))
 
 
-class FunctionSettings(msgspec.Struct, frozen=True, kw_only=True):
+class FunctionSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     """What every function is told: each field is read from the variable of the same name in capitals.
 
     `deadline_seconds` is for one whole request: API Gateway gives up at 30 s, the function's own timeout is 28 s.
@@ -47,8 +47,8 @@ class Settings(FunctionSettings, frozen=True, kw_only=True):
 
 
 def load[S: FunctionSettings](shape: type[S], environment: Mapping[str, str] = os.environ) -> S:
-    """Reads `shape` from the environment; an empty variable counts as not set. Raises ValueError naming what is wrong."""
-    given = {name.lower(): value for name, value in environment.items() if value}
+    """Reads `shape` from the environment; an empty variable counts as not set. Raises ValueError naming the wrong one."""
+    given = {name: value for name, value in environment.items() if value}
     return msgspec.convert(given, shape, strict=False, dec_hook=_decode)
 
 

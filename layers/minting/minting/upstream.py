@@ -1,6 +1,7 @@
 """Calls to a vendor: one way to make them, one deadline for all of a request's calls, and a problem for all that goes wrong."""
 
 import email.utils
+import re
 import threading
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,8 @@ LARGEST_REPLY = 4 * 1024 * 1024
 
 PATIENCE = 2.0
 """Seconds: a vendor that asks to be left alone for longer is not asked again for the same request."""
+
+BASE_URL = re.compile(r"https?://[^\s/?#]+[^\s?#]*\Z")
 
 THREADS = 128
 """A Lambda needs one; the rest is for the local gateway, which runs every request of a machine in one process."""
@@ -104,9 +107,12 @@ class Upstream:
 
     Nothing is asked twice, but for what never left (a refused connection) and the paths in `repeatable`: those are asked
     again after a broken connection or a 502, 503 or 504, with backoff, and after a `Retry-After` of up to PATIENCE.
+    Raises ValueError for a base URL that is none: a slip of the team's must not look like a fault of the vendor's.
     """
 
     def __init__(self, base_url: str, *, repeatable: Collection[str] = (), dialect: Dialect = by_status) -> None:
+        if not BASE_URL.match(base_url):
+            raise ValueError(f"{base_url!r} is no base URL, such as https://api.example.com")
         self._base_url = base_url.rstrip("/")
         self._dialect = dialect
         self._session = _session()
