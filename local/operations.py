@@ -66,7 +66,7 @@ def owners(bundle: Bundle) -> Iterator[Owner]:
         module = load_module(folder, bundle.environment(folder))
         name = function.name.removesuffix("Function")
         routes = [
-            Declared(_events()[route], route, name, folder in bundle.twins, operation)
+            Declared(_event(route), route, name, folder in bundle.twins, operation)
             for route, operation in _operations(module).items()
         ]
         yield Owner(folder, name, module, routes)
@@ -81,6 +81,9 @@ def _operations(module: ModuleType) -> dict[str, Operation[Any]]:
     return {"GET /v1/vendors": listing}
 
 
-def _events() -> dict[str, str]:
-    """The name of each route's event."""
-    return {json.loads(path.read_bytes())["routeKey"]: path.stem for path in (ROOT / "events").glob("*.json")}
+def _event(route: str) -> str:
+    """The name of the route's event. Raises LookupError where there is none."""
+    for path in (ROOT / "events").glob("*.json"):
+        if json.loads(path.read_bytes())["routeKey"] == route:
+            return path.stem
+    raise LookupError(f"no file in events/ has the routeKey {route!r}")
