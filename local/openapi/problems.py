@@ -85,7 +85,7 @@ def responses(examples: Mapping[str, Any], messages: Mapping[int, Any]) -> dict[
 
 def _response(status: int, codes: dict[str, Kind], examples: Mapping[str, Any], messages: Mapping[int, Any]) -> Json:
     shown = {code: {"value": examples[code]} for code in codes if code in examples}
-    narrow = {"properties": {"status": {"const": status}, "code": {"enum": list(codes)}}}
+    narrow = {"properties": {"status": {"type": "integer", "enum": [status]}, "code": {"enum": list(codes)}}}
     schema = {"allOf": [{"$ref": f"{REF}Problem"}, narrow]}
     content: Json = {PROBLEM: {"schema": schema} | ({"examples": shown} if shown else {})}
     if status in GATEWAY:

@@ -14,9 +14,13 @@ BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 
 
 def schemas_of(owner: str, shapes: Iterable[Any]) -> tuple[list[Json], dict[str, Json]]:
-    """A schema for each shape, and the components that these refer to, whose names begin with the owner's."""
+    """A schema for each shape, and the components that these refer to, whose names begin with the owner's.
+
+    So do their titles, which some generators of clients take for names.
+    """
     found, components = msgspec.json.schema_components(shapes, ref_template=f"{REF}{owner}{{name}}")
-    return [ecma(schema) for schema in found], {owner + name: ecma(schema) for name, schema in components.items()}
+    titled = {owner + name: ecma(schema) | {"title": owner + name} for name, schema in components.items()}
+    return [ecma(schema) for schema in found], titled
 
 
 def ecma(schema: Any) -> Any:
