@@ -118,6 +118,9 @@ def console(region: Region) -> Upstream:
     return Upstream(url, repeatable=["session-tokens"], dialect=dialect)
 
 
+console(vendor.settings.spatius_region)  # at the start, which a base URL that is none then ends
+
+
 @vendor.mints(
     "POST /v1/spatius/session-tokens",
     body=MintRequest,

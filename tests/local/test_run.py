@@ -78,6 +78,7 @@ def test_a_port_that_is_none_is_one_line(port: str) -> None:
     [
         ("LIVEKIT_URL", "http://livekit.example", "LIVEKIT_URL"),
         ("CONVAI_API_URL", "localhost:8080", "'localhost:8080'"),
+        ("SPATIUS_CONSOLE_ENDPOINT", "spatius.example", "'spatius.example'"),
     ],
 )
 def test_a_setting_that_no_function_takes_is_one_line_that_names_it(name: str, value: str, named: str) -> None:
