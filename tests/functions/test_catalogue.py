@@ -32,7 +32,7 @@ def listed(bundle: "Bundle", **changes: str) -> dict[str, dict[str, Any]]:
 
 
 def test_what_is_declared_is_what_the_functions_say(bundle: "Bundle") -> None:
-    assert DECLARED.read_text() == declared(bundle), "make generate"
+    assert DECLARED.read_text() == declared(bundle), "run `make generate`"
 
 
 def test_every_deployed_vendor_is_listed_with_every_fact(bundle: "Bundle") -> None:
