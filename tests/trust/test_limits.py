@@ -312,6 +312,16 @@ def test_nobody_mints_while_the_table_is_in_trouble(
     assert made.ask(vendor.event).status == 201
 
 
+def test_the_record_notes_what_the_table_said(function: Fresh, wire: Wire, capsys: pytest.CaptureFixture[str]) -> None:
+    convai = function("convai")
+    for answer in (trouble("AccessDeniedException"), cancelled("None", "ItemCollectionSizeLimitExceeded", "None")):
+        wire.answers = iter([answer])
+        convai.ask("convai-mint")
+    lines = map(json.loads, capsys.readouterr().out.splitlines())
+    notes = [line.get("notes") for line in lines if line.get("outcome") == "limits_unavailable"]
+    assert notes == [["AccessDeniedException"], ["ItemCollectionSizeLimitExceeded"]]
+
+
 def test_one_lost_answer_of_the_table_costs_no_mint(function: Fresh, wire: Wire) -> None:
     convai = function("convai")
     wire.answers = iter([trouble("InternalServerError", 500)])

@@ -104,10 +104,15 @@ class Ledger:
 
 def unavailable(fault: BotoCoreError | ClientError) -> Problem:
     """The limits cannot be checked: refused, for an outage must not be a way past them."""
+    return _unavailable(fault.response["Error"]["Code"] if isinstance(fault, ClientError) else type(fault).__name__)
+
+
+def _unavailable(said: str) -> Problem:
+    """`said`: what DynamoDB calls it, for the operator."""
     problem = Problem(
         "limits_unavailable", "This deployment cannot check its limits right now. Try again.", retry_after=2
     )
-    problem.add_note(fault.response["Error"]["Code"] if isinstance(fault, ClientError) else type(fault).__name__)
+    problem.add_note(said)
     return problem
 
 
@@ -117,7 +122,7 @@ def _raise_if_refused(reasons: list[dict[str, Any]]) -> None:
             raise Refused(index, _plain(reason.get("Item", {})))
     unforeseen = {reason["Code"] for reason in reasons} - CONFLICTS - {"None"}
     if unforeseen:
-        raise Problem("limits_unavailable", "This deployment cannot check its limits right now.", retry_after=2)
+        raise _unavailable(", ".join(sorted(unforeseen)))
 
 
 def _typed(value: Any) -> dict[str, Any]:
