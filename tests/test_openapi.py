@@ -67,10 +67,17 @@ def test_an_example_that_is_not_of_its_schema_is_found(contract: Json) -> None:
 
 def test_another_token_does_not_make_the_file_stale_but_another_member_does(contract: Json) -> None:
     other = deepcopy(contract)
-    minted(other)["apiAuthToken"] = "another"
+    minted(other)["apiAuthToken"] = "another-1"
     assert kept(other, contract) == contract
     minted(other)["added"] = 1
     assert kept(other, contract) == other
+
+
+@pytest.mark.parametrize(("member", "value"), [("vendor", "another"), ("single_use", True)])
+def test_what_nobody_answered_makes_the_file_stale(contract: Json, member: str, value: object) -> None:
+    written_by_hand = deepcopy(contract)
+    minted(written_by_hand)["mint"][member] = value
+    assert kept(contract, written_by_hand) == contract
 
 
 def test_another_schema_makes_the_file_stale(contract: Json) -> None:
