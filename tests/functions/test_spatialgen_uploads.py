@@ -170,6 +170,8 @@ FITTING = {
     "words": [upload(description="", folderName="Home"), upload(description="x" * 4096)],
     "nulls": [upload(video(languageTag=None), description=None, folderName=None, perspective=None)],
     "a large file": [upload(video(size=2**53 - 1))],
+    "long names": [upload(video("x" * 251 + ".mov"), videoName="x" * 255)],
+    "many files": [upload(video(), *[video("a.srt", 1, "subtitle", languageTag="en")] * 149)],
 }
 
 
@@ -207,6 +209,7 @@ BROKEN: dict[str, tuple[Any, list[str]]] = {
     "AIV with the other half": (upload(video(), FCPXMLD, layout="AIV", perspective="180"), ["files"]),
     "AIV without a video": (upload(AIME, FCPXMLD, layout="AIV", perspective="180"), ["files"]),
     "a description that is none": (upload(description=["a"]), ["description"]),
+    "a long description": (upload(description="x" * 4097), ["description"]),
     "a folder that is none": (upload(folderName=5), ["folderName"]),
     "a folder without a name": (upload(folderName=""), ["folderName"]),
     "no files": (upload() | {"files": []}, ["files"]),
@@ -219,6 +222,7 @@ BROKEN: dict[str, tuple[Any, list[str]]] = {
     "an unknown role": (wrong(role="film"), ["files[1].fileRole"]),
     "a role that is a list": (wrong(role=["video"]), ["files[1].fileRole"]),
     "a name that is a path": (upload(video("../a.mov")), ["files[0].fileName"]),
+    "a long name of a file": (upload(video("x" * 252 + ".mov")), ["files[0].fileName"]),
     "a name with a line break": (upload(video("a\n.mov")), ["files[0].fileName"]),
     "no size": (upload(video(size=0)), ["files[0].sizeBytes"]),
     "a size below nothing": (upload(video(size=-1)), ["files[0].sizeBytes"]),
@@ -279,6 +283,13 @@ def test_every_role_has_its_endings(warm: Fresh) -> None:
             upload(*others, video(name, role=role, **tag), layout=layout),
             [f"files[{len(others)}].fileName"],
         )
+
+
+def test_roles_layouts_endings_and_languages_are_the_twins_and_no_others(warm: Fresh) -> None:
+    app = warm("spatialgen").module
+    assert {role: set(endings) for role, endings in app.EXTENSIONS.items()} == EXTENSIONS
+    assert {"audio": LANGUAGES | {"zxx"}, "subtitle": LANGUAGES} == app.TONGUES
+    assert set(app.NEEDED) == set(LAYOUTS)
 
 
 def test_all_faults_of_every_kind_are_told_at_once(warm: Fresh) -> None:
@@ -482,6 +493,20 @@ def test_the_record_of_part_urls_names_the_file_and_the_first_url(
     assert (record["outcome"], record["subject"]) == ("signed", "upload#s-1#f-1")
     assert (record["caller"]["sub"], len(record["token_sha256"])) == ("alice", 64)
     assert PART["url"] not in json.dumps(record)
+
+
+def test_the_records_of_an_upload_say_what_was_done_by_whom_and_with_which_file(
+    function: Fresh, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = started(function("spatialgen"))
+    begun.function.twin.fault(Fault(path=f"{UPLOADS}/", body=SIGNED | COMPLETED))
+    assert [answer.status for answer in (begun.sign(), begun.complete(), begun.cancel())] == [200, 200, 204]
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "mint_id" in line]
+    whole = f"upload#{begun.session}"
+    file = f"{whole}#{begun.files[0]['uploadId']}"
+    done = [("started", None), ("signed", file), ("completed", file), ("cancelled", whole)]
+    assert [(record["outcome"], record.get("subject")) for record in records] == done
+    assert {record["caller"]["sub"] for record in records} == {"alice"}
 
 
 def test_a_completion_answers_what_is_known(begun: Upload) -> None:
