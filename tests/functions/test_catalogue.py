@@ -112,3 +112,9 @@ def test_an_unknown_parameter_is_refused_by_name(bundle: "Bundle") -> None:
     answer = send(bundle, bundle.event("catalogue-list") | {"rawQueryString": "vendor=convai"})
     assert said(answer) == INVALID
     assert faults(answer) == ["vendor"]
+
+
+def test_the_record_says_who_was_told(bundle: "Bundle", capsys: pytest.CaptureFixture[str]) -> None:
+    assert listed(bundle)
+    [record] = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "mint_id" in line]
+    assert (record["outcome"], record["vendor"], record["caller"]["sub"]) == ("listed", "catalogue", "alice")

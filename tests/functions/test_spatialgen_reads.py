@@ -383,3 +383,14 @@ def test_each_use_of_the_readonly_key_tells_how_long_it_lives(
     assert declared["Metrics"] == [{"Name": "key_expires_in", "Unit": "Seconds"}]
     assert (declared["Namespace"], declared["Dimensions"]) == ("AvatarMint", [["service"]])
     assert metric["service"] == "spatialgen"
+
+
+@pytest.mark.parametrize(
+    ("event", "outcome"), list(zip(EVENTS, ["minted", "read", "read", "licensed"], strict=True)), ids=EVENTS
+)
+def test_the_record_says_what_was_done_and_for_whom(
+    function: Fresh, capsys: pytest.CaptureFixture[str], event: str, outcome: str
+) -> None:
+    assert function("spatialgen").ask(event, sub="bob").status < 300
+    [record] = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "mint_id" in line]
+    assert (record["outcome"], record["caller"]["sub"]) == (outcome, "bob")
