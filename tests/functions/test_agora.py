@@ -1,6 +1,7 @@
 """Agora: an AccessToken2 that others read as we mean it, for a channel that is listed and a user who is the caller."""
 
 import base64
+import string
 import warnings
 import zlib
 from struct import unpack_from
@@ -212,6 +213,12 @@ def test_what_the_vendors_builders_would_let_pass_is_refused(
     assert (said(answer), faults(answer)) == (INVALID, wrong)
 
 
+def test_a_channel_is_of_the_vendors_characters_and_of_no_others(warm: Fresh) -> None:
+    agora, theirs = warm("agora"), string.ascii_letters + string.digits + " !#$%&()+-:;<=.>?@[]^_{}|~,"
+    answers = {character: said(ask(agora, channel=character)) for character in map(chr, range(256))}
+    assert answers == {character: NOT_ALLOWED if character in theirs else INVALID for character in answers}
+
+
 def test_a_channel_with_the_callers_id_in_it_is_bounded_too(function: Fresh) -> None:
     agora = function("agora", AGORA_CHANNELS="*")
     assert len(minted(ask(agora, channel="x" * 31 + "{caller}")).fields["channel"]) == 63
@@ -279,7 +286,7 @@ def test_nobody_takes_the_uid_of_another(warm: Fresh) -> None:
     alices = minted(ask(agora, channel="lobby")).fields["uid"]
     assert said(ask(agora, "bob", channel="lobby", uid=alices)) == NOT_ALLOWED
     assert said(ask(agora, channel="{caller}", uid=alices)) == NOT_ALLOWED
-    assert said(ask(agora, channel="lobby", uid=1001)) == NOT_ALLOWED
+    assert [said(ask(agora, channel="lobby", uid=uid)) for uid in (1, 1001, 2**32 - 1)] == [NOT_ALLOWED] * 3
 
 
 def test_an_account_is_the_callers_own(warm: Fresh) -> None:
