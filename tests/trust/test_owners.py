@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +9,12 @@ import pytest
 
 from local.twins.convai import ConvaiTwin
 from local.twins.twin import Fault
+from tests.functions.contract import Fresh, moment
 from tests.trust.table import CHANGE, READ, Wire, items, trouble, used
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
     from tests.conftest import Answer, Function
-
-type Fresh = Callable[..., "Function"]
 
 ACTIONS = ["extend", "revoke"]
 
@@ -43,11 +41,6 @@ def mint(convai: "Function", sub: str = "alice") -> str:
 
 def act(convai: "Function", action: str, token: str, sub: str = "alice") -> "Answer":
     return convai.ask(f"convai-{action}", {"apiAuthToken": token}, sub=sub)
-
-
-def moment(text: str) -> datetime:
-    assert text.endswith("Z")
-    return datetime.fromisoformat(text)
 
 
 # The caller's own
@@ -139,6 +132,19 @@ def test_a_rotated_key_costs_neither_an_extension_nor_a_revocation(
     vendor.tokens[token].owner = "the-new-key"
     convai.put_key({"api_key": "the-new-key"})
     assert act(convai, action, token).status in {200, 204}
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_the_vendor_is_not_asked_twice_to_act_on_a_token(convai: "Function", vendor: ConvaiTwin, action: str) -> None:
+    token = mint(convai)
+    vendor.fault(Fault(path="/user/", status=503, times=1))
+    assert act(convai, action, token).body["code"] == "vendor_unavailable"
+    assert [call.path for call in vendor.calls] == ["/user/connect", f"/user/{action}-token"]
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_token_that_is_empty_or_endless_is_refused(convai: "Function", action: str) -> None:
+    assert [act(convai, action, "x" * size).status for size in (0, 1, 4096, 4097)] == [400, 404, 404, 400]
 
 
 # Anyone else's
@@ -286,3 +292,17 @@ def test_no_item_holds_a_token_or_names_its_owner(convai: "Function", bundle: "B
     dump = json.dumps(items(bundle, table))
     assert hashlib.sha256(token.encode()).hexdigest() in dump
     assert [canary for canary in (token, "alice-in-clear", "issuer.example") if canary in dump] == []
+
+
+def test_the_records_say_what_was_done_by_whom_and_with_which_token(
+    convai: "Function", capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = mint(convai)
+    for action in ACTIONS:
+        act(convai, action, token)
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "mint_id" in line]
+    fingerprint = hashlib.sha256(token.encode()).hexdigest()
+    assert [record["outcome"] for record in records] == ["minted", "extended", "revoked"]
+    assert [record.get("token_sha256") for record in records] == [fingerprint, fingerprint, None]
+    assert [record.get("subject") for record in records] == [None, *[f"token#{fingerprint}"] * 2]
+    assert {record["caller"]["sub"] for record in records} == {"alice"}
