@@ -7,14 +7,12 @@ from uuid import uuid4
 import pytest
 import requests
 
+from tests.functions.contract import MINT
 from tests.vendors import VENDORS
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
 
-MINT = {
-    *("id", "vendor", "issued_at", "expires_at", "expires_in", "single_use", "extendable", "revocable", "takes_slot"),
-}
 PUBLIC = {"spatius_app_id", "spatius_avatar_id"}
 """What the local deployment adds to LiveKit's answers."""
 

@@ -1,5 +1,7 @@
 """The answer's form, and the facts of a credential in it."""
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import msgspec
@@ -7,11 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minting.credentials import Credential, Facts, rfc3339
+from minting.credentials import Credential, Facts, rfc3339, utc
+from tests.functions.contract import MINT
 
-MEMBERS = {
-    *("id", "vendor", "issued_at", "expires_at", "expires_in", "single_use", "extendable", "revocable", "takes_slot"),
-}
 zones = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 
 
@@ -32,7 +32,7 @@ def test_the_vendors_fields_stand_beside_the_facts() -> None:
     answer = soon(60).answer("id-1", "vendor", Facts(single_use=True))
     mint = answer.pop("mint")
     assert answer == {"token": "t"}
-    assert mint.keys() == MEMBERS
+    assert mint.keys() == MINT
     assert (mint["id"], mint["vendor"], mint["single_use"], mint["takes_slot"]) == ("id-1", "vendor", True, False)
 
 
@@ -69,3 +69,18 @@ def test_a_written_time_is_in_utc_and_never_late(moment: datetime) -> None:
     written = rfc3339(moment)
     assert written.endswith("Z")
     assert timedelta() <= moment - datetime.fromisoformat(written) < timedelta(seconds=1)
+
+
+@pytest.fixture
+def _tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose own time is nine hours ahead."""
+    with monkeypatch.context() as here:
+        here.setenv("TZ", "JST-9")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_tokyo")
+def test_a_time_without_a_zone_is_in_utc_wherever_it_is_read() -> None:
+    assert utc("2999-06-11T13:00:00") == datetime(2999, 6, 11, 13, tzinfo=UTC)
