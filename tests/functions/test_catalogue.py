@@ -41,6 +41,28 @@ def test_every_deployed_vendor_is_listed_with_every_fact(bundle: "Bundle") -> No
     assert all(offer.keys() == MEMBERS for offer in offers.values())
 
 
+@pytest.mark.parametrize(
+    ("vendor", "holds", "lives"),
+    [
+        ("agora", {"ends_session"}, (60, 3600, 86_400)),
+        ("convai", {"extendable", "revocable"}, (3600, 3600, 3600)),
+        ("livekit", set(), (600, 600, 600)),
+        ("odyssey", {"takes_slot"}, (600, 600, 600)),
+        ("spatialgen", set(), None),
+        ("spatius", set(), (60, 3600, 86_340)),
+        ("trulience", {"single_use"}, (60, 120, 3600)),
+    ],
+)
+def test_what_is_told_is_what_the_vendor_documents(
+    bundle: "Bundle", vendor: str, holds: set[str], lives: tuple[int, int, int] | None
+) -> None:
+    """A life in seconds: the least, what one gets who asks for none, and the most."""
+    offer = listed(bundle)[vendor]
+    ttl = offer["ttl"]
+    assert {fact for fact in (*FACTS, "ends_session") if offer[fact]} == holds
+    assert (ttl and (ttl["minimum"], ttl["default"], ttl["maximum"])) == lives
+
+
 @pytest.mark.parametrize("deployed", ["convai", "agora,convai", ""])
 def test_a_vendor_that_is_not_deployed_is_not_listed(bundle: "Bundle", deployed: str) -> None:
     assert sorted(listed(bundle, VENDORS=deployed)) == [name for name in deployed.split(",") if name]
