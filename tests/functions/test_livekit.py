@@ -158,6 +158,17 @@ def test_what_the_standard_or_the_bounds_do_not_know_is_refused(
     assert (said(answer), faults(answer)) == (INVALID, wrong)
 
 
+def test_what_is_as_long_as_it_may_be_is_taken(function: Fresh) -> None:
+    livekit = function("livekit", LIVEKIT_ROOMS="*", LIVEKIT_AGENTS="*", LIVEKIT_ATTRIBUTES="*")
+    name, metadata = "x" * 128, "m" * 2048
+    attributes = {f"{number:064}": "v" * 512 for number in range(16)}
+    participant = {"participant_name": name, "participant_metadata": metadata, "participant_attributes": attributes}
+    room_config = agent(agent_name=name, metadata=metadata)
+    held = claims(minted(ask(livekit, room_name=name, **participant, room_config=room_config)))
+    assert (held["video"]["room"], held["name"], held["metadata"], held["attributes"]) == (name, *participant.values())
+    assert held["roomConfig"] == {"agents": [{"agentName": name, "metadata": metadata}]}
+
+
 # Rooms
 
 

@@ -101,6 +101,11 @@ def test_a_broadcast_without_hls_has_none_for_its_viewers(odyssey: "Function", a
     assert {name: body[name] for name in body.keys() - {"mint"}} == sent
 
 
+@pytest.mark.parametrize("viewers", [None, 1, 1000])
+def test_a_host_may_bound_its_viewers_or_not(odyssey: "Function", viewers: int | None) -> None:
+    assert watch(odyssey, registered(odyssey, viewers=viewers)).status == 200
+
+
 @pytest.mark.parametrize(("asked", "seconds"), [({}, 3600), ({"ttl_seconds": 60}, 60), ({"ttl_seconds": 3600}, 3600)])
 def test_the_host_is_told_the_id_and_the_end(odyssey: "Function", asked: dict[str, int], seconds: int) -> None:
     answer = register(odyssey, **asked)
