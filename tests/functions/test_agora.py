@@ -293,7 +293,7 @@ def test_an_account_is_the_callers_own(warm: Fresh) -> None:
     agora = warm("agora")
     alices, bobs = (minted(ask(agora, sub, account="{caller}")).fields["uid"] for sub in ("alice", "bob"))
     assert minted(ask(agora, channel="lobby", account=alices)).fields["uid"] == alices
-    for account in (bobs, "alice", f"{alices}x", "{caller}{caller}", "1234"):
+    for account in (bobs, "alice", f"{alices}x", "{caller}{caller}", "1234", "x" * 255):
         assert said(ask(agora, account=account)) == NOT_ALLOWED
 
 
