@@ -128,7 +128,7 @@ def test_a_silent_region_leaves_the_next_one_its_share_of_the_time(start: Start)
 def test_the_first_region_has_half_of_the_time_however_many_are_listed(start: Start) -> None:
     spatius = start(DEADLINE_SECONDS="2", SPATIUS_REGIONS="*")
     down(spatius, *REGIONS, delay=0.8)
-    assert minted(spatius.ask("spatius-mint"))
+    assert minted(spatius.ask("spatius-mint")).fields["region"] == HOME
     assert asked(spatius) == [HOME]
 
 
