@@ -12,11 +12,10 @@ from local.twins.twin import Fault
 from minting.audit import Audit, Record
 from minting.callers import Caller
 from minting.problems import CATALOGUE, Problem
+from tests.functions.contract import Fresh
 
 if TYPE_CHECKING:
     from tests.conftest import Answer, Function
-
-type MakeFunction = Callable[..., "Function"]
 
 MINTS = {
     "spatius": ("spatius-mint", "sessionToken"),
@@ -44,7 +43,7 @@ def records(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("vendor", MINTS)
 def test_a_tokens_fingerprint_finds_the_one_record_of_its_caller(
-    function: MakeFunction, capsys: pytest.CaptureFixture[str], vendor: str
+    function: Fresh, capsys: pytest.CaptureFixture[str], vendor: str
 ) -> None:
     event, field = MINTS[vendor]
     made = function(vendor)
@@ -60,7 +59,7 @@ def test_a_tokens_fingerprint_finds_the_one_record_of_its_caller(
     assert record["caller"] == {"iss": "https://issuer.example.com", "sub": "bob"}
 
 
-def test_the_record_of_a_mint_says_what_was_minted(function: MakeFunction, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_record_of_a_mint_says_what_was_minted(function: Fresh, capsys: pytest.CaptureFixture[str]) -> None:
     answer = function("convai").ask("convai-mint")
     record, metrics = lines(capsys)
     assert record.keys() == ALWAYS | {"caller", "token_sha256", "ttl_seconds"}
@@ -106,7 +105,7 @@ REFUSALS: dict[str, tuple[str, Callable[["Function"], "Answer"]]] = {
 
 
 def test_the_record_of_a_refused_request_names_its_outcome_and_whose_fault_it_is(
-    function: MakeFunction, capsys: pytest.CaptureFixture[str]
+    function: Fresh, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = function("convai")
     for code, (level, ask) in REFUSALS.items():
@@ -124,7 +123,7 @@ def test_the_record_of_a_refused_request_names_its_outcome_and_whose_fault_it_is
 
 
 def test_a_fault_in_our_own_code_is_recorded_by_its_kind_and_place(
-    function: MakeFunction, capsys: pytest.CaptureFixture[str]
+    function: Fresh, capsys: pytest.CaptureFixture[str]
 ) -> None:
     crash(function("convai"))
     (record,) = records(capsys)
@@ -137,7 +136,7 @@ SUBS = ["a\nb", 'a"}\n{"level": "INFO"', "\0", "\u2028", "\x1b[31m", "é", "\U00
 
 
 def test_a_callers_name_is_one_value_in_one_record_whatever_is_in_it(
-    function: MakeFunction, capsys: pytest.CaptureFixture[str]
+    function: Fresh, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = function("convai")
     for sub in SUBS:

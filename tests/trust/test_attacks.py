@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 
 from local.twins.twin import Fault
 from minting.problems import CATALOGUE
+from tests.functions.contract import Fresh
 from tests.trust.vendors import AGORA, ALL, ASKED, CONVAI, LIVEKIT, ODYSSEY, SPATIUS, TRULIENCE, Vendor
 
 if TYPE_CHECKING:
-    from tests.conftest import Answer, Function
-
-type MakeFunction = Callable[..., "Function"]
+    from tests.conftest import Answer
 
 NASTY = [
     *(
@@ -87,7 +86,7 @@ def refused(answer: "Answer", *codes: str) -> None:
 
 @pytest.mark.parametrize(("vendor", "body"), FIELDS, ids=["avatarId", "region", "avatar_id", "region_latencies"])
 def test_nothing_but_plain_ids_reach_a_vendor_even_where_all_are_allowed(
-    unlimited: MakeFunction, vendor: Vendor, body: Callable[[str], Any]
+    unlimited: Fresh, vendor: Vendor, body: Callable[[str], Any]
 ) -> None:
     made = unlimited(vendor.name)
     for text in NASTY:
@@ -106,7 +105,7 @@ LISTED: list[tuple[Vendor, str, str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("vendor", "field", "listed", "rest"), LISTED, ids=[vendor.name for vendor, *_ in LISTED])
 def test_an_id_that_is_not_listed_is_refused_however_it_is_written(
-    function: MakeFunction, vendor: Vendor, field: str, listed: str, rest: dict[str, Any]
+    function: Fresh, vendor: Vendor, field: str, listed: str, rest: dict[str, Any]
 ) -> None:
     made = function(vendor.name)
     for text in (listed + "0", listed.upper() + "A", listed[:-1], "other", f"{listed},{listed}", f"{listed} ", "*"):
@@ -117,7 +116,7 @@ def test_an_id_that_is_not_listed_is_refused_however_it_is_written(
     assert made.ask(vendor.event, rest | {field: listed}).status == 201
 
 
-def test_of_a_field_sent_twice_the_one_that_is_checked_is_the_one_that_is_used(function: MakeFunction) -> None:
+def test_of_a_field_sent_twice_the_one_that_is_checked_is_the_one_that_is_used(function: Fresh) -> None:
     made = function("trulience")
     listed, other = '"avatar_id":"4386676996480451678"', '"avatar_id":"999"'
     refused(made.ask(TRULIENCE.event, f"{{{listed},{other}}}"), "not_allowed", "invalid_request")
@@ -143,7 +142,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("vendor", ALL, ids=lambda vendor: vendor.name)
-def test_a_field_that_is_not_declared_is_refused_by_name(unlimited: MakeFunction, vendor: Vendor) -> None:
+def test_a_field_that_is_not_declared_is_refused_by_name(unlimited: Fresh, vendor: Vendor) -> None:
     made = unlimited(vendor.name)
     answer = made.ask(vendor.event, dict.fromkeys(NAMES, 1))
     refused(answer, "invalid_request")
@@ -171,7 +170,7 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("vendor", ALL, ids=lambda vendor: vendor.name)
-def test_a_bomb_is_refused_at_once_with_a_small_answer(unlimited: MakeFunction, vendor: Vendor) -> None:
+def test_a_bomb_is_refused_at_once_with_a_small_answer(unlimited: Fresh, vendor: Vendor) -> None:
     made = unlimited(vendor.name)
     for bomb in BOMBS.values():
         started = thread_time()
@@ -186,7 +185,7 @@ BYTES = [b'{"a":"\xff"}', b"\xff\xfe{\0}\0", b"\xed\xa0\x80", b'"\xc0\xaf"', b"\
 
 
 @pytest.mark.parametrize("vendor", ALL, ids=lambda vendor: vendor.name)
-def test_bytes_that_are_no_text_are_refused(unlimited: MakeFunction, vendor: Vendor) -> None:
+def test_bytes_that_are_no_text_are_refused(unlimited: Fresh, vendor: Vendor) -> None:
     made = unlimited(vendor.name)
     for raw in BYTES:
         body = base64.b64encode(raw).decode()
@@ -195,7 +194,7 @@ def test_bytes_that_are_no_text_are_refused(unlimited: MakeFunction, vendor: Ven
 
 
 @pytest.mark.parametrize("vendor", ASKED, ids=lambda vendor: vendor.name)
-def test_a_callers_headers_query_and_path_change_nothing_at_the_vendor(unlimited: MakeFunction, vendor: Vendor) -> None:
+def test_a_callers_headers_query_and_path_change_nothing_at_the_vendor(unlimited: Fresh, vendor: Vendor) -> None:
     made = unlimited(vendor.name)
     sent = {
         **dict.fromkeys(("host", "x-forwarded-host", "forwarded", "referer", "origin", "via"), "http://forged.example"),
@@ -225,7 +224,7 @@ CLAIMS: list[Any] = [
 
 
 @pytest.mark.parametrize("vendor", ALL, ids=lambda vendor: vendor.name)
-def test_without_verified_claims_nobody_is_asked_for_anything(unlimited: MakeFunction, vendor: Vendor) -> None:
+def test_without_verified_claims_nobody_is_asked_for_anything(unlimited: Fresh, vendor: Vendor) -> None:
     made = unlimited(vendor.name)
     made.module.vendor._keys._client = None  # a look at the secret would fail
     made.module.vendor._keys._held = None
@@ -243,7 +242,7 @@ def test_without_verified_claims_nobody_is_asked_for_anything(unlimited: MakeFun
 ROUTES = ["", "$default", "DELETE /v1/convai/tokens", "POST /v1/CONVAI/tokens", "POST /v1/spatius/session-tokens"]
 
 
-def test_a_route_that_is_not_the_functions_own_is_not_found(unlimited: MakeFunction) -> None:
+def test_a_route_that_is_not_the_functions_own_is_not_found(unlimited: Fresh) -> None:
     made = unlimited("convai")
     for route in ROUTES:
         refused(made.ask(CONVAI.event, routeKey=route), "not_found")
@@ -256,7 +255,7 @@ events = st.dictionaries(
 )
 
 
-def test_no_event_makes_a_function_raise(unlimited: MakeFunction) -> None:
+def test_no_event_makes_a_function_raise(unlimited: Fresh) -> None:
     made = unlimited("convai")
 
     @given(events)
@@ -305,7 +304,7 @@ MAD: dict[str, list[tuple[str, str, Any]]] = {
 
 
 @pytest.mark.parametrize("vendor", ASKED, ids=lambda vendor: vendor.name)
-def test_a_vendors_odd_answer_is_no_fault_of_ours(unlimited: MakeFunction, vendor: Vendor) -> None:
+def test_a_vendors_odd_answer_is_no_fault_of_ours(unlimited: Fresh, vendor: Vendor) -> None:
     made = unlimited(vendor.name)
     met = {}
     for name, path, body in MAD[vendor.name]:
@@ -345,7 +344,7 @@ mad = st.recursive(
 
 @pytest.mark.parametrize("vendor", ASKED, ids=lambda vendor: vendor.name)
 def test_whatever_a_vendor_says_the_answer_is_ours(
-    unlimited: MakeFunction, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+    unlimited: Fresh, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("urllib3.util.retry.Retry._sleep_backoff", lambda _: None)
     made = unlimited(vendor.name)

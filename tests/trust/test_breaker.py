@@ -1,6 +1,5 @@
 """A vendor that is down is left alone, at no cost to a mint."""
 
-from collections.abc import Callable
 from time import time
 from typing import TYPE_CHECKING
 
@@ -9,12 +8,11 @@ import pytest
 from local.twins.twin import Fault
 from minting import breaker, limits
 from tests.conftest import client
+from tests.functions.contract import Fresh
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
     from tests.conftest import Function
-
-type Fresh = Callable[..., "Function"]
 
 
 def fail(function: "Function", times: int) -> None:

@@ -16,14 +16,13 @@ from botocore.config import Config
 from local.twins.twin import Fault
 from minting import aws, limits
 from tests.conftest import client
+from tests.functions.contract import Fresh
 from tests.trust.table import CHANGE, SECRET, Wire, cancelled, dynamodb, items, trouble, used
 from tests.trust.vendors import AGORA, ALL, CONVAI, LIVEKIT, ODYSSEY, Vendor
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
-    from tests.conftest import Answer, Function
-
-type Fresh = Callable[..., "Function"]
+    from tests.conftest import Answer
 
 CALLS, THREADS, CAP = 1000, 50, 20
 KINDS = [CONVAI, ODYSSEY, LIVEKIT, AGORA]

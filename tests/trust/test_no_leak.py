@@ -20,12 +20,12 @@ from local.bundle import AS_IT_IS, Bundle
 from local.functions import ROOT
 from local.twins.twin import Fault
 from tests.conftest import client
+from tests.functions.contract import Fresh
 from tests.trust.vendors import AGORA, ALL, ASKED, CONVAI, LIVEKIT, SPATIALGEN, SPATIUS, Vendor
 
 if TYPE_CHECKING:
     from tests.conftest import Function
 
-type MakeFunction = Callable[..., "Function"]
 type Drive = Callable[["Function", Vendor], None]
 
 KEY, TOKEN, CALLER = "canary-key-5fe1c0", "canary-token-93bb27", "canary-caller-d04a6e"
@@ -280,7 +280,7 @@ def written(capfd: pytest.CaptureFixture[str], logged: list[str]) -> list[str]:
 
 
 @pytest.fixture
-def start(unlimited: MakeFunction) -> Callable[[Vendor], "Function"]:
+def start(unlimited: Fresh) -> Callable[[Vendor], "Function"]:
     return lambda vendor: unlimited(vendor.name, vendor.secret(KEY))
 
 
@@ -339,7 +339,7 @@ def test_a_vendor_is_sent_its_key_and_nothing_of_the_caller(
     assert KEY not in json.dumps([[call.path, call.query] for call in made.twin.calls])
 
 
-def test_nothing_secret_is_kept_in_the_table(function: MakeFunction, bundle: Bundle, table: str) -> None:
+def test_nothing_secret_is_kept_in_the_table(function: Fresh, bundle: Bundle, table: str) -> None:
     for vendor in ALL:
         mint(function(vendor.name, vendor.secret(KEY)), vendor)
     items = client(bundle, "dynamodb").scan(TableName=table)["Items"]
@@ -352,7 +352,7 @@ ACTIONS = {"convai-extend": "/user/extend-token", "convai-revoke": "/user/revoke
 
 @pytest.mark.parametrize("event", ACTIONS)
 def test_a_token_that_is_acted_on_is_not_written_down(
-    function: MakeFunction, event: str, logged: list[str], capfd: pytest.CaptureFixture[str]
+    function: Fresh, event: str, logged: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     made = function("convai", CONVAI.secret(KEY))
     mint(made, CONVAI)
@@ -380,7 +380,7 @@ def test_a_credential_that_cannot_be_revoked_is_not_written_down(
 
 
 def test_a_broadcast_is_not_written_down(
-    function: MakeFunction, talkative: None, logged: list[str], capfd: pytest.CaptureFixture[str]
+    function: Fresh, talkative: None, logged: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     made = function("odyssey")
     written(capfd, logged)

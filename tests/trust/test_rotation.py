@@ -12,12 +12,11 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from minting import keys
 from minting.keys import MAX_AGE, REREAD_INTERVAL
+from tests.functions.contract import Fresh
 from tests.trust.vendors import ALL, ASKED, CONVAI, ODYSSEY, SPATIALGEN, Vendor, admit
 
 if TYPE_CHECKING:
     from tests.conftest import Function
-
-type MakeFunction = Callable[..., "Function"]
 
 OLD, NEW = "tru_live_the-old-key", "tru_live_the-new-key"
 THREADS, MINTS = 8, 15
@@ -58,7 +57,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def start(unlimited: MakeFunction) -> Callable[[Vendor], "Function"]:
+def start(unlimited: Fresh) -> Callable[[Vendor], "Function"]:
     """A function whose secret holds OLD, which the vendor takes."""
 
     def start(vendor: Vendor) -> "Function":
@@ -207,7 +206,7 @@ def test_a_right_taken_away_ends_the_minting(start: Callable[[Vendor], "Function
     assert outcome(made, CONVAI) == "not_configured"
 
 
-def test_a_secret_without_a_key_is_not_configured_until_it_has_one(unlimited: MakeFunction) -> None:
+def test_a_secret_without_a_key_is_not_configured_until_it_has_one(unlimited: Fresh) -> None:
     made = unlimited("convai", {})
     assert outcome(made, CONVAI) == "not_configured"
     made.put_key({"api_key": "convai-local-key"})
@@ -226,7 +225,7 @@ def test_a_new_key_is_taken_up_though_the_vendor_still_takes_the_old_one(
     assert carried(made).keys() == {OLD, NEW}
 
 
-def test_a_lease_is_of_the_new_key_once_the_old_one_is_over(unlimited: MakeFunction, clock: Clock) -> None:
+def test_a_lease_is_of_the_new_key_once_the_old_one_is_over(unlimited: Fresh, clock: Clock) -> None:
     over = {"readonly": {"key": OLD, "expires_at": "2020-01-01T00:00:00Z"}}
     made = unlimited("spatialgen", over)
     reads = Reads(made)

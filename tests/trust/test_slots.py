@@ -3,7 +3,6 @@
 import itertools
 import json
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import sleep, time
 from typing import TYPE_CHECKING, Any
@@ -14,13 +13,12 @@ from botocore.config import Config
 from local.twins.odyssey import IDLE_SECONDS, OdysseyTwin
 from local.twins.twin import Fault
 from minting import aws, slots
+from tests.functions.contract import Fresh
 from tests.trust.table import Wire, items, trouble, used
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
     from tests.conftest import Answer, Function
-
-type Fresh = Callable[..., "Function"]
 
 AMPLE = {"CALLER_PER_HOUR": "1000", "VENDOR_PER_DAY": "1000"}
 MANY = {"ODYSSEY_SLOTS": "1000", "ODYSSEY_SLOTS_PER_CALLER": "1000"}
