@@ -379,6 +379,40 @@ def test_a_credential_that_cannot_be_revoked_is_not_written_down(
     assert written(capfd, logged) == []
 
 
+STARTED = {"uploadSessionId": "s-1", "files": [{"uploadId": "f-1"}]}
+SIGNED = {"partNumber": 1, "sizeBytes": 1, "byteStart": 0, "url": f"https://storage.example/?signature={TOKEN}"}
+SESSION = {"sessionId": "s-1"}
+FILE = SESSION | {"uploadId": "f-1"}
+BROKERED: dict[str, tuple[dict[str, str], Any]] = {
+    "spatialgen-start": ({}, STARTED),
+    "spatialgen-part-urls": (FILE, {"uploadId": "f-1", "parts": [SIGNED]}),
+    "spatialgen-complete": (FILE, {"uploadId": "f-1"}),
+    "spatialgen-cancel": (SESSION, {}),
+    "spatialgen-videos": ({}, [{"stream": {"streamUrl": TOKEN}, "library": {"folderName": "Home"}}]),
+    "spatialgen-streams": ({"id": "1"}, {"streams": [{"streamUrl": TOKEN}], "library": {"folderName": "Home"}}),
+    "spatialgen-widevine": ({}, {"license": TOKEN}),
+}
+"""The path, and what the vendor answers, where it is asked for callers that hold no key."""
+
+
+@pytest.mark.usefixtures("talkative", "quick")
+@pytest.mark.parametrize("event", BROKERED)
+def test_what_is_asked_for_callers_without_a_key_is_not_written_down(
+    function: Fresh, event: str, logged: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    made, (path, success) = function("spatialgen", SPATIALGEN.secret(KEY)), BROKERED[event]
+    made.twin.fault(Fault(status=200, body=STARTED))
+    assert made.ask("spatialgen-start").status == 201
+    for status in (200, 302, 400, 401, 404, 429, 500, 503):
+        renew(made)
+        made.twin.fault(Fault(status=status, body=success if status == 200 else ECHO, headers=HEADERS))
+        answer = made.ask(event, pathParameters=path)
+        assert (answer.status < 300) is (status == 200), answer.body
+        assert KEY not in json.dumps(answer.raw)
+        assert status == 200 or traces(json.dumps(answer.raw)) == []
+    assert written(capfd, logged) == []
+
+
 def test_a_broadcast_is_not_written_down(
     function: Fresh, talkative: None, logged: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
