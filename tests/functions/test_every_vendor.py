@@ -29,7 +29,7 @@ from tests.functions.contract import (
     minted,
     said,
 )
-from tests.vendors import MINTS
+from tests.vendors import MINTS, ROOT
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
@@ -43,6 +43,9 @@ CALLS: dict[str, tuple[MintCall, ...]] = {
 
 ASKING = {vendor: event for vendor, event in MINTS.items() if CALLS[vendor]}
 PLAIN_HEADERS = {"host", "user-agent", "accept", "accept-encoding", "connection", "content-type", "content-length"}
+
+EVENTS = sorted(path.stem for path in ROOT.glob("events/*.json") if path.stem.partition("-")[0] in MINTS)
+"""One for every route of every vendor."""
 
 every_mint = pytest.mark.parametrize(("vendor", "event"), MINTS.items(), ids=MINTS)
 every_asking_mint = pytest.mark.parametrize(("vendor", "event"), ASKING.items(), ids=ASKING)
@@ -256,12 +259,12 @@ def test_without_verified_claims_nothing_is_minted(
     assert_refused(minting.send(sent), UNAUTHENTICATED, minting.twin.calls)
 
 
-@every_mint
-def test_without_an_authorizer_nothing_is_minted(warm: Fresh, bundle: "Bundle", vendor: str, event: str) -> None:
-    minting = warm(vendor)
+@pytest.mark.parametrize("event", EVENTS)
+def test_without_an_authorizer_no_route_of_a_vendor_answers(warm: Fresh, bundle: "Bundle", event: str) -> None:
+    function = warm(event.partition("-")[0])
     sent = bundle.event(event)
     del sent["requestContext"]["authorizer"]
-    assert_refused(minting.send(sent), UNAUTHENTICATED, minting.twin.calls)
+    assert_refused(function.send(sent), UNAUTHENTICATED, function.twin.calls)
 
 
 @every_mint

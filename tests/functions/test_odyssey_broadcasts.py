@@ -16,7 +16,7 @@ from botocore.config import Config
 
 from minting import aws, relay
 from minting.ledger import Item, Ledger
-from tests.functions.contract import FACTS, INVALID, MINT, NOT_FOUND, UNAUTHENTICATED, Fresh, faults, moment, said
+from tests.functions.contract import FACTS, INVALID, MINT, NOT_FOUND, Fresh, faults, moment, said
 from tests.trust.table import CHANGE, READ, SECRET, Wire, dynamodb, items, used
 
 if TYPE_CHECKING:
@@ -146,13 +146,6 @@ def test_a_field_that_is_not_what_it_should_be_is_named(warm: Fresh, field: str,
 def test_what_is_no_id_is_refused(warm: Fresh, event: str, relay_id: str) -> None:
     answer = warm("odyssey").ask(event, pathParameters={"id": relay_id})
     assert (said(answer), faults(answer)) == (INVALID, ["id"])
-
-
-@pytest.mark.parametrize("event", ROUTES)
-def test_without_a_sign_in_there_are_no_broadcasts(warm: Fresh, bundle: "Bundle", event: str) -> None:
-    sent = bundle.event(event)
-    del sent["requestContext"]["authorizer"]
-    assert said(warm("odyssey").send(sent)) == UNAUTHENTICATED
 
 
 def test_what_a_viewer_reads_opens_the_vendors_stream(odyssey: "Function") -> None:
