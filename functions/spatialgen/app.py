@@ -3,7 +3,8 @@
 The vendor mints nothing, and documents no error: what a status means is an assumption. Facts: docs/vendors/spatialgen.md.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, NamedTuple, NoReturn, Self
@@ -522,11 +523,34 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     status: Text = None
 
 
+class Begun(msgspec.Struct, frozen=True):
+    """The vendor's answer to a start. It is not documented: the names are those of the later calls (an assumption)."""
+
+    uploadSessionId: Id
+    files: Annotated[list[dict[str, Any]], msgspec.Meta(min_length=1)]
+
+    def __post_init__(self) -> None:
+        self.known()  # a file without an id makes the answer a malformed one
+
+    def known(self) -> "Started":
+        """What is as it should be; the rest is unknown, for an upload that is open must not be lost over a size in quotes."""
+        return Started(self.uploadSessionId, [msgspec.convert(known(File, file), File) for file in self.files])
+
+
 class Started(msgspec.Struct, frozen=True):
-    """Answer to a start. It is not documented: the names are those of the later calls (an assumption)."""
+    """What the client goes on with."""
 
     uploadSessionId: Id
     files: Annotated[list[File], msgspec.Meta(min_length=1)]
+
+
+def known(shape: type[msgspec.Struct], said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of an answer, the members that fit."""
+    fitting = {}
+    for field in msgspec.structs.fields(shape):
+        with suppress(msgspec.ValidationError, KeyError):
+            fitting[field.name] = msgspec.convert(said[field.name], field.type)
+    return fitting
 
 
 class SignedPart(msgspec.Struct, frozen=True):
@@ -601,8 +625,8 @@ def at(request: FileRequest, step: str) -> str:
 )
 def start(request: StartRequest, call: Call[SpatialGenKeys]) -> Started:
     """A new upload, with which its caller alone may go on. A folder that is not named is the vendor's default."""
-    started = starts.request("POST", "videos/uploads", Started, call.deadline, headers=uploading(call), json=request)
-    session = started.uploadSessionId
+    begun = starts.request("POST", "videos/uploads", Begun, call.deadline, headers=uploading(call), json=request)
+    started, session = begun.known(), begun.uploadSessionId
     files = [file_of(FileRequest(session, file.uploadId)) for file in started.files]
     for thing in [upload_of(UploadRequest(session)), *files]:
         vendor.owners.remember(thing, call.caller, datetime.now(UTC) + LIFE, call.deadline)

@@ -853,6 +853,16 @@ def test_whatever_the_vendor_says_is_no_fault_of_ours(begun: Upload) -> None:
     ask()
 
 
+def test_an_upload_is_not_lost_over_what_is_not_needed_to_go_on(function: Fresh) -> None:
+    spatialgen = function("spatialgen")
+    file = {"uploadId": "f-1", "fileName": "film.mp4", "totalBytes": "1000", "totalParts": 1e99, "status": 5}
+    spatialgen.twin.fault(Fault(path=UPLOADS, times=1, body=STARTED | {"files": [file]}))
+    answer = spatialgen.ask("spatialgen-start", upload())
+    unknown = dict.fromkeys(("fileRole", "totalBytes", "partSizeBytes", "uploadStrategy", "status"))
+    assert answer.status == 201
+    assert answer.body["files"] == [{"uploadId": "f-1", "fileName": "film.mp4", "totalParts": 1e99, **unknown}]
+
+
 def test_a_start_is_not_asked_twice_and_the_rest_is(function: Fresh) -> None:
     spatialgen = function("spatialgen")
     begun = started(spatialgen)
