@@ -50,6 +50,29 @@ UNAVAILABLE = Said(503, "vendor_unavailable", "vendor", retryable=True)
 NOT_CONFIGURED = Said(503, "not_configured", "operator", retryable=False)
 TIMED_OUT = Said(504, "vendor_timeout", "vendor", retryable=True, retry_after=1)
 
+BY_STATUS = [
+    (401, KEY_REJECTED.of(401)),
+    (403, KEY_REJECTED.of(403)),
+    (418, ERROR.of(418)),
+    (429, BUSY.of(429)),
+    (500, PASSING_ERROR.of(500)),
+    (503, UNAVAILABLE.of(503)),
+]
+"""What a vendor's statuses mean wherever its page does not say otherwise."""
+
+LISTINGS = [
+    ("", "lobby", False),
+    ("", "{caller}", False),
+    ("lobby", "lobby", True),
+    ("lobby", "Lobby", False),
+    ("lobby,stage", "lobby,stage", False),
+    ("lobby", "{caller}", False),
+    ("desk-{caller}", "desk-{caller}", True),
+    ("desk-{caller}", "desk-alice", False),
+    ("*", "anything", True),
+]
+"""What an allow-list says, what alice asks for, and whether she gets it."""
+
 
 def said(answer: "Answer") -> Said:
     """Holds a problem to RFC 9457 and to our members, and gives what it says."""

@@ -14,7 +14,18 @@ from hypothesis import strategies as st
 
 from local.parameters import PAIRS
 from minting import keys
-from tests.functions.contract import INVALID, NOT_ALLOWED, NOT_CONFIGURED, Fresh, Minted, faults, minted, moment, said
+from tests.functions.contract import (
+    INVALID,
+    LISTINGS,
+    NOT_ALLOWED,
+    NOT_CONFIGURED,
+    Fresh,
+    Minted,
+    faults,
+    minted,
+    moment,
+    said,
+)
 from tests.trust.table import CHANGE, SECRET, Wire, used
 
 if TYPE_CHECKING:
@@ -237,19 +248,7 @@ def test_every_caller_has_a_channel_of_its_own_that_no_other_can_join(warm: Fres
     assert said(ask(agora, "bob", channel=alices)) == NOT_ALLOWED
 
 
-@pytest.mark.parametrize(
-    ("listed", "asked", "allowed"),
-    [
-        ("", "lobby", False),
-        ("", "{caller}", False),
-        ("lobby", "lobby", True),
-        ("lobby", "Lobby", False),
-        ("lobby", "{caller}", False),
-        ("desk-{caller}", "desk-{caller}", True),
-        ("desk-{caller}", "desk-alice", False),
-        ("*", "anything", True),
-    ],
-)
+@pytest.mark.parametrize(("listed", "asked", "allowed"), LISTINGS)
 def test_a_channel_must_be_listed(function: Fresh, listed: str, asked: str, allowed: bool) -> None:
     answer = ask(function("agora", AGORA_CHANNELS=listed), channel=asked)
     assert (answer.status == 201) is allowed

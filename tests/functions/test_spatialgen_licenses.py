@@ -8,17 +8,13 @@ import pytest
 
 from local.twins.twin import Fault
 from tests.functions.contract import (
-    BUSY,
-    ERROR,
+    BY_STATUS,
     INVALID,
-    KEY_REJECTED,
     MALFORMED,
     NOT_ALLOWED,
     NOT_CONFIGURED,
     NOT_FOUND,
-    PASSING_ERROR,
     TOO_LARGE,
-    UNAVAILABLE,
     Fresh,
     Said,
     faults,
@@ -92,19 +88,7 @@ def test_an_answer_without_a_licence_is_malformed(warm: Fresh, body: Any) -> Non
     assert said(spatialgen.ask(EVENT)) == MALFORMED.of(200)
 
 
-@pytest.mark.parametrize(
-    ("status", "expected"),
-    [
-        (400, INVALID.of(400)),
-        (401, KEY_REJECTED.of(401)),
-        (403, KEY_REJECTED.of(403)),
-        (404, NOT_FOUND.of(404)),
-        (418, ERROR.of(418)),
-        (429, BUSY.of(429)),
-        (500, PASSING_ERROR.of(500)),
-        (503, UNAVAILABLE.of(503)),
-    ],
-)
+@pytest.mark.parametrize(("status", "expected"), [(400, INVALID.of(400)), (404, NOT_FOUND.of(404)), *BY_STATUS])
 def test_every_error_goes_by_its_status(
     warm: Fresh, monkeypatch: pytest.MonkeyPatch, status: int, expected: Said
 ) -> None:

@@ -11,16 +11,13 @@ from local.twins.twin import Fault
 from minting.callers import Caller
 from tests.conftest import Answer
 from tests.functions.contract import (
-    BUSY,
+    BY_STATUS,
     ERROR,
     INVALID,
-    KEY_REJECTED,
     MALFORMED,
     NOT_ALLOWED,
     NOT_CONFIGURED,
     NOT_FOUND,
-    PASSING_ERROR,
-    UNAVAILABLE,
     Fresh,
     Said,
     faults,
@@ -297,18 +294,7 @@ def test_streams_that_are_none_are_malformed(warm: Fresh, body: Any) -> None:
 
 
 @pytest.mark.parametrize("ask", [videos, streams])
-@pytest.mark.parametrize(
-    ("status", "expected"),
-    [
-        (400, ERROR.of(400)),
-        (401, KEY_REJECTED.of(401)),
-        (403, KEY_REJECTED.of(403)),
-        (418, ERROR.of(418)),
-        (429, BUSY.of(429)),
-        (500, PASSING_ERROR.of(500)),
-        (503, UNAVAILABLE.of(503)),
-    ],
-)
+@pytest.mark.parametrize(("status", "expected"), [(400, ERROR.of(400)), *BY_STATUS])
 def test_every_error_goes_by_its_status(
     warm: Fresh, monkeypatch: pytest.MonkeyPatch, ask: Any, status: int, expected: Said
 ) -> None:
