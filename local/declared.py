@@ -11,7 +11,6 @@ from local.functions import ROOT
 from local.operations import Owner, owners
 
 DECLARED = ROOT / "functions/catalogue/declared.json"
-FACTS = ("single_use", "extendable", "revocable", "takes_slot", "ends_session")
 
 
 def declared(bundle: Bundle) -> str:
@@ -29,7 +28,7 @@ def _facts(owner: Owner) -> dict[str, Any]:
     return {
         "mint": [route.route for route in mints],
         "client_fields": [field.encode_name for field in msgspec.structs.fields(mints[0].answer)],
-        **{name: getattr(operation.facts, name) for name in FACTS},
+        **operation.facts._asdict(),
         "choices": {field: name.upper() for field, name in operation.choices.items()},
         **_ttl(operation, owner.module.vendor.settings),
     }

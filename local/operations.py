@@ -1,7 +1,7 @@
 """What the deployment answers: every route of every function, as the function itself declares it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any, NamedTuple, NoReturn, get_args, get_origin, get_type_hints
 
@@ -61,12 +61,13 @@ class Owner(NamedTuple):
 
 
 def owners(bundle: Bundle) -> Iterator[Owner]:
-    """Every function of the bundle, in the template's order."""
+    """Every function of the bundle, in the template's order. Raises LookupError for a route without an event."""
+    events = {json.loads(path.read_bytes())["routeKey"]: path.stem for path in (ROOT / "events").glob("*.json")}
     for folder, function in bundle.functions.items():
         module = load_module(folder, bundle.environment(folder))
         name = function.name.removesuffix("Function")
         routes = [
-            Declared(_event(route), route, name, folder in bundle.twins, operation)
+            Declared(_event(route, events), route, name, folder in bundle.twins, operation)
             for route, operation in _operations(module).items()
         ]
         yield Owner(folder, name, module, routes)
@@ -81,9 +82,7 @@ def _operations(module: ModuleType) -> dict[str, Operation[Any]]:
     return {"GET /v1/vendors": listing}
 
 
-def _event(route: str) -> str:
-    """The name of the route's event. Raises LookupError where there is none."""
-    for path in (ROOT / "events").glob("*.json"):
-        if json.loads(path.read_bytes())["routeKey"] == route:
-            return path.stem
-    raise LookupError(f"no file in events/ has the routeKey {route!r}")
+def _event(route: str, events: Mapping[str, str]) -> str:
+    if route not in events:
+        raise LookupError(f"no file in events/ has the routeKey {route!r}")
+    return events[route]

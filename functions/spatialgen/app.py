@@ -3,7 +3,7 @@
 The vendor mints nothing, and documents no error: what a status means is an assumption. Facts: docs/vendors/spatialgen.md.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
@@ -79,7 +79,7 @@ def readonly_key(keys: SpatialGenKeys) -> ReadonlyKey:
     if keys.readonly is None:
         raise unusable("there is no readonly key in its secret")
     left = (keys.readonly.expires_at - datetime.now(UTC)).total_seconds()
-    vendor.gauge("key_expires_in", left)
+    vendor.audit.gauge("key_expires_in", left)
     if left <= 0:
         raise unusable("its readonly key has expired")
     return keys.readonly
@@ -527,14 +527,10 @@ class Begun(msgspec.Struct, frozen=True):
     """The vendor's answer to a start. It is not documented: the names are those of the later calls (an assumption)."""
 
     uploadSessionId: Id
-    files: Annotated[list[dict[str, Any]], msgspec.Meta(min_length=1)]
+    files: Annotated[list[Any], msgspec.Meta(min_length=1)]
 
     def __post_init__(self) -> None:
-        self.known()  # a file without an id makes the answer a malformed one
-
-    def known(self) -> "Started":
-        """What is as it should be; the rest is unknown, for an upload that is open must not be lost over a size in quotes."""
-        return Started(self.uploadSessionId, [msgspec.convert(known(File, file), File) for file in self.files])
+        msgspec.structs.force_setattr(self, "files", [known_file(file) for file in self.files])
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -544,13 +540,16 @@ class Started(msgspec.Struct, frozen=True):
     files: Annotated[list[File], msgspec.Meta(min_length=1)]
 
 
-def known(shape: type[msgspec.Struct], said: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Of an answer, the members that fit."""
-    fitting = {}
-    for field in msgspec.structs.fields(shape):
+def known_file(said: Any) -> File:
+    """What fits of any JSON value: an upload that is open must not be lost over a size in quotes.
+
+    Raises ValidationError where there is no id to go on with.
+    """
+    members, fitting = said if isinstance(said, dict) else {}, {}
+    for field in msgspec.structs.fields(File):
         with suppress(msgspec.ValidationError, KeyError):
-            fitting[field.name] = msgspec.convert(said[field.name], field.type)
-    return fitting
+            fitting[field.name] = msgspec.convert(members[field.name], field.type)
+    return msgspec.convert(fitting, File)
 
 
 class SignedPart(msgspec.Struct, frozen=True):
@@ -626,11 +625,11 @@ def at(request: FileRequest, step: str) -> str:
 def start(request: StartRequest, call: Call[SpatialGenKeys]) -> Started:
     """A new upload, with which its caller alone may go on. A folder that is not named is the vendor's default."""
     begun = starts.request("POST", "videos/uploads", Begun, call.deadline, headers=uploading(call), json=request)
-    started, session = begun.known(), begun.uploadSessionId
-    files = [file_of(FileRequest(session, file.uploadId)) for file in started.files]
+    session = begun.uploadSessionId
+    files = [file_of(FileRequest(session, file.uploadId)) for file in begun.files]
     for thing in [upload_of(UploadRequest(session)), *files]:
         vendor.owners.remember(thing, call.caller, datetime.now(UTC) + LIFE, call.deadline)
-    return started
+    return Started(session, begun.files)
 
 
 @vendor.serves(

@@ -89,7 +89,7 @@ class Audit:
         metrics.flush_metrics()
 
     def gauge(self, name: str, seconds: float) -> None:
-        """Writes a metric of a time that somebody has to watch."""
+        """Writes a metric of the vendor's own, of a time that an alarm has to watch."""
         metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._vendor)
         metrics.add_metric(name, MetricUnit.Seconds, seconds)
         metrics.flush_metrics()

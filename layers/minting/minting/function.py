@@ -37,15 +37,15 @@ class Function(ABC):
         record = Record(mint_id=context.aws_request_id, vendor=self.name, route=event.get("routeKey", ""))
         deadline = Deadline(min(self._deadline_seconds, context.get_remaining_time_in_millis() / 1000 - 1))
         try:
-            response = self.answer(event, record, deadline)
+            reply = self.answer(event, record, deadline)
         except Problem as problem:
-            response = _refusal(problem, record)
+            reply = _refusal(problem, record)
         except Exception as fault:  # noqa: BLE001 - the platform would write down the exception's message, with whatever it holds
             record.crashed(fault)
-            response = _refusal(Problem("internal_error", "Report the `instance` to this deployment's team."), record)
-        record.status = response["statusCode"]
+            reply = _refusal(Problem("internal_error", "Report the `instance` to this deployment's team."), record)
+        record.status = reply["statusCode"]
         self.audit.write(record, deadline.waited)
-        return response
+        return reply
 
 
 def response(

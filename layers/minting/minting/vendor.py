@@ -177,10 +177,6 @@ class Vendor[S: Settings, K: Key](Function):
 
         return declare
 
-    def gauge(self, name: str, seconds: float) -> None:
-        """Writes a metric of the vendor's own, for an alarm to watch."""
-        self.audit.gauge(name, seconds)
-
     def answer(self, event: Event, record: Record, deadline: Deadline) -> Response:
         operation = self.operations.get(record.route)
         if operation is None:
