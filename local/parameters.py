@@ -22,6 +22,7 @@ def parameters(document: dict[str, Any], issuer: str) -> dict[str, str]:
         **twins,
         "JwtIssuer": issuer,
         "JwtAudience": AUDIENCE,
+        "BackendScope": "mint:on-behalf",
         "AllowedOrigins": "http://localhost:3000,http://localhost:5173,http://localhost:8080",
         "LiveKitUrl": "wss://livekit.local",
         "LiveKitRooms": "{caller},lobby",

@@ -82,6 +82,7 @@ class ListRequest(Body, frozen=True):
     """Nothing can be chosen."""
 
 
+SETTINGS = load(FunctionSettings)
 DEPLOYED = AllowList(setting("VENDORS"))
 OFFERS = Vendors([offer(vendor, declared) for vendor, declared in DECLARED.items() if vendor in DEPLOYED])
 
@@ -95,10 +96,10 @@ class Catalogue(Function):
     """It needs no key, no table and no vendor."""
 
     def answer(self, event: Event, record: Record, deadline: Deadline) -> Response:  # noqa: ARG002 - nothing is waited for
-        record.caller = caller_of(event)
+        record.caller = caller_of(event, SETTINGS.backend_scope)
         answer = list_vendors(decode_request(event, ListRequest))
         record.outcome = "listed"
         return response(200, answer)
 
 
-handler = Catalogue("catalogue", load(FunctionSettings).deadline_seconds).handler
+handler = Catalogue("catalogue", SETTINGS.deadline_seconds).handler

@@ -1,26 +1,39 @@
-"""Who is asking: the claims that API Gateway's JWT authorizer has verified."""
+"""The caller: who API Gateway's JWT authorizer has verified and, when a backend asks, the user it asks for."""
 
 import hashlib
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from minting.problems import Problem
+from minting.problems import FieldError, Problem, not_allowed
+
+ON_BEHALF_OF = "Mint-On-Behalf-Of"
+"""Header in which a backend names the user it asks for."""
 
 LONGEST_CLAIM = 255
 """OpenID Connect Core 1.0 section 2 bounds `sub` at 255 ASCII characters; we hold `iss` to the same."""
 
 
-class Caller(msgspec.Struct, frozen=True):
-    """A signed-in user of the team's app. `sub` is unique within its issuer only, so both name the caller."""
+class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A signed-in user of the team's app. `sub` is unique within its issuer only, so both name the caller.
+
+    `backend` is true when the JWT carries the deployment's `BackendScope`. `user` is the user that such a backend asks for:
+    limits, ownership and records are then those of the pair.
+    """
 
     iss: str
     sub: str
+    user: str | None = None
+    backend: bool = False
 
     @property
     def digest(self) -> str:
-        """SHA-256 in hex: the caller's place in keys, not readable, and never the same for two."""
-        return hashlib.sha256(f"{len(self.iss)}:{self.iss}{self.sub}".encode()).hexdigest()
+        """SHA-256 in hex: names the caller in table keys. It is not readable, and no two callers share one."""
+        if self.user is None:
+            return _sha256(f"{len(self.iss)}:{self.iss}{self.sub}")
+        return _sha256(f"{len(self.iss)},{len(self.sub)}:{self.iss}{self.sub}{self.user}")
 
     @property
     def id(self) -> str:
@@ -28,20 +41,49 @@ class Caller(msgspec.Struct, frozen=True):
         return self.digest[:32]
 
 
-def caller_of(event: dict[str, Any]) -> Caller:
-    """The caller of an HTTP API event. Raises `unauthenticated` when verified claims are missing, as under `sam local`."""
+def caller_of(event: dict[str, Any], backend_scope: str = "") -> Caller:
+    """The caller of an HTTP API event.
+
+    Raises `unauthenticated` when verified claims are missing, as under `sam local`. Raises `not_allowed` when the request
+    names a user and its JWT lacks `backend_scope`, and `invalid_request` when that name cannot be one.
+    """
     try:
         claims = event["requestContext"]["authorizer"]["jwt"]["claims"]
-        caller = Caller(claims["iss"], claims["sub"])
+        iss, sub = claims["iss"], claims["sub"]
     except (KeyError, TypeError):
         raise _unauthenticated() from None
-    if not all(map(_is_name, (caller.iss, caller.sub))):
+    if not all(map(_is_name, (iss, sub))):
         raise _unauthenticated()
-    return caller
+    backend = backend_scope in _scopes(claims)
+    return Caller(iss, sub, _user(event, backend), backend)
+
+
+def _user(event: dict[str, Any], backend: bool) -> str | None:  # noqa: FBT001
+    user: str | None = (event.get("headers") or {}).get(ON_BEHALF_OF.lower())
+    if user is None:
+        return None
+    if not backend:
+        raise not_allowed(
+            [FieldError(ON_BEHALF_OF, "Your token does not carry the scope that this needs (BACKEND_SCOPE)")]
+        )
+    if not re.fullmatch(r"[\x20-\x7e]{1,128}", user):
+        error = FieldError(ON_BEHALF_OF, "Expected 1 to 128 printable ASCII characters")
+        raise Problem("invalid_request", "Correct the header and send the request again.", errors=[error])
+    return user
+
+
+def _scopes(claims: Mapping[str, Any]) -> set[str]:
+    """API Gateway reads scopes from `scope` or `scp`. It writes a list as `[a b]`."""
+    granted = claims.get("scope") or claims.get("scp")
+    return set(granted.strip("[]").split()) if isinstance(granted, str) else set()
 
 
 def _is_name(claim: object) -> bool:
     return isinstance(claim, str) and 0 < len(claim) <= LONGEST_CLAIM and claim.isascii() and claim.isprintable()
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _unauthenticated() -> Problem:

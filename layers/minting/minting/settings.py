@@ -31,9 +31,11 @@ class FunctionSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"
     """What every function is told: each field is read from the variable of the same name in capitals.
 
     `deadline_seconds` is for one whole request: API Gateway gives up at 30 s, the function's own timeout is 28 s.
+    `backend_scope`: a JWT with this scope may ask on behalf of a user; empty: none may.
     """
 
     deadline_seconds: Annotated[float, msgspec.Meta(gt=0, le=24)] = 20.0
+    backend_scope: str = ""
 
 
 class Settings(FunctionSettings, frozen=True, kw_only=True):

@@ -83,6 +83,12 @@ def key_rejected(status: int, code: str | int | None = None) -> KeyRejected:
     return KeyRejected("vendor_key_rejected", detail, vendor_status=status, vendor_code=code)
 
 
+def resource_refused(status: int, code: str | int | None = None) -> Problem:
+    """A vendor's 403 about the one resource that the request names: the key stays good for everything else."""
+    detail = "The vendor does not let this deployment's API key use what the request names. Its operator must allow it there."
+    return Problem("vendor_error", detail, vendor_status=status, vendor_code=code, fault="operator", retryable=False)
+
+
 def vendor_error(status: int, code: str | int | None = None, *, fault: Fault | None = None) -> Problem:
     """A vendor's error that has no code of its own in the catalogue; only a fault inside the vendor may pass by itself."""
     detail = f"The vendor answered with status {status}."

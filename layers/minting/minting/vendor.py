@@ -181,7 +181,7 @@ class Vendor[S: Settings, K: Key](Function):
         operation = self.operations.get(record.route)
         if operation is None:
             raise Problem("not_found", "This function does not serve that route.")
-        record.caller = caller_of(event)
+        record.caller = caller_of(event, self.settings.backend_scope)
         body = self._permitted(operation, decode_request(event, operation.body, operation.largest), record.caller)
         if operation.thing:
             record.subject = operation.thing(body)
