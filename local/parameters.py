@@ -24,6 +24,7 @@ def parameters(document: dict[str, Any], issuer: str) -> dict[str, str]:
         "JwtAudience": AUDIENCE,
         "BackendScope": "mint:on-behalf",
         "AllowedOrigins": "http://localhost:3000,http://localhost:5173,http://localhost:8080",
+        "SpatialGenLease": "true",
         "LiveKitUrl": "wss://livekit.local",
         "LiveKitRooms": "{caller},lobby",
         "LiveKitAgents": "local-agent",

@@ -102,4 +102,4 @@ class Catalogue(Function):
         return response(200, answer)
 
 
-handler = Catalogue("catalogue", SETTINGS.deadline_seconds).handler
+handler = Catalogue("catalogue", SETTINGS).handler

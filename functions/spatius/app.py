@@ -40,7 +40,7 @@ DOWN_SECONDS = 30
 class SpatiusSettings(Settings, frozen=True, kw_only=True):
     """`SPATIUS_APP_ID`, `SPATIUS_AVATAR_IDS`, and `SPATIUS_REGION`: where tokens are minted and clients connect unless they ask.
 
-    `SPATIUS_REGIONS`: those that callers may ask for and, if the first is one of them, those that are asked when it fails.
+    `SPATIUS_REGIONS`: that home region and the further ones, which callers may ask for and which are asked when one fails.
     `SPATIUS_CONSOLE_ENDPOINT` stands in for every region's console, with `{region}` in it where each has its own.
     """
 
@@ -137,12 +137,13 @@ def mint(request: MintRequest, call: Call[ApiKey]) -> Credential[SessionToken]:
 
 
 def consoles(first: Region) -> list[Region]:
-    """Whose consoles to ask, in that order; none but the first where that one is not listed, or one endpoint stands for all."""
-    listed = [region for region in REGIONS if region in vendor.settings.spatius_regions]
-    if first not in listed or "{region}" not in vendor.settings.spatius_console_endpoint:
+    """Whose consoles to ask: the first one, home, then the others. One endpoint that stands for all is asked once."""
+    settings, lately = vendor.settings, monotonic() - DOWN_SECONDS
+    if "{region}" not in settings.spatius_console_endpoint:
         return [first]
-    lately = monotonic() - DOWN_SECONDS
-    return sorted(listed, key=lambda region: (failed_at.get(region, lately) > lately, region != first))
+    home = settings.spatius_region
+    usable = [region for region in REGIONS if region in {first, home} or region in settings.spatius_regions]
+    return sorted(usable, key=lambda region: (failed_at.get(region, lately) > lately, region != first, region != home))
 
 
 def token_of(regions: list[Region], expire_at: int, call: Call[ApiKey]) -> str:

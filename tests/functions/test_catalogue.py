@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.declared import DECLARED, declared
-from local.functions import Context, load_module
+from local.functions import ROOT, Context, load_module
+from local.template import Template, read
 from tests.conftest import Answer
 from tests.functions.contract import INVALID, UNAUTHENTICATED, Fresh, faults, minted, said
 from tests.vendors import MINTS, VENDORS
@@ -115,6 +116,13 @@ def test_what_callers_may_choose_is_this_deployments(bundle: "Bundle") -> None:
     assert offers["trulience"]["choices"] == {"avatar_id": ["*"]}
     assert offers["agora"]["choices"] == {"channel": [], "role": ["publisher", "subscriber"]}
     assert offers["livekit"]["choices"] == {"room_name": ["lobby", "{caller}"]}
+
+
+@pytest.mark.parametrize(("further", "expected"), [("ap-northeast", ["ap-northeast", "us-west"]), ("", ["us-west"])])
+def test_the_home_region_is_always_among_the_regions(bundle: "Bundle", further: str, expected: list[str]) -> None:
+    template = Template(read(ROOT / "template.yaml"), {"SpatiusFurtherRegions": further})
+    told = template.properties("CatalogueFunction")["Environment"]["Variables"]["SPATIUS_REGIONS"]
+    assert listed(bundle, SPATIUS_REGIONS=template.resolve(told))["spatius"]["choices"]["region"] == expected
 
 
 def test_the_catalogue_is_given_every_setting_as_the_vendors_function_is(bundle: "Bundle") -> None:

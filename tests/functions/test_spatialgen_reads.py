@@ -357,7 +357,7 @@ def test_a_deployment_that_is_read_through_us_alone_hands_out_no_key(function: F
 @pytest.mark.parametrize("event", EVENTS)
 @pytest.mark.parametrize("expires_at", ["2999-01-01T00:00:00Z", "2020-01-01T00:00:00Z"])
 def test_each_use_of_the_readonly_key_tells_how_long_it_lives(
-    function: Fresh, capsys: pytest.CaptureFixture[str], event: str, expires_at: str
+    bundle: "Bundle", function: Fresh, capsys: pytest.CaptureFixture[str], event: str, expires_at: str
 ) -> None:
     secret = {"readonly": {"key": "spatialgen-local-readonly", "expires_at": expires_at}}
     function("spatialgen", secret).ask(event)
@@ -367,7 +367,8 @@ def test_each_use_of_the_readonly_key_tells_how_long_it_lives(
     assert metric["key_expires_in"] == [pytest.approx(left, abs=5)]
     declared = metric["_aws"]["CloudWatchMetrics"][0]
     assert declared["Metrics"] == [{"Name": "key_expires_in", "Unit": "Seconds"}]
-    assert (declared["Namespace"], declared["Dimensions"]) == ("AvatarMint", [["service"]])
+    namespace = bundle.environment("spatialgen")["METRICS_NAMESPACE"]
+    assert (declared["Namespace"], declared["Dimensions"]) == (namespace, [["service"]])
     assert metric["service"] == "spatialgen"
 
 

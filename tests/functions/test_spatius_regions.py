@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from local.functions import ROOT
+from local.template import Template, read
 from local.twins.twin import Fault
 from minting.upstream import Upstream
 from tests.functions.contract import (
     BUSY,
     ERROR,
     KEY_REJECTED,
+    NOT_ALLOWED,
     OPERATORS_ERROR,
     PASSING_ERROR,
     TIMED_OUT,
@@ -202,7 +205,6 @@ def test_a_key_rotated_while_one_region_is_down_is_still_found(start: Start) -> 
         (f"{HOME},{NEXT},{LAST}", NEXT, [NEXT, HOME, LAST]),
         (f"{HOME},{LAST}", LAST, [LAST, HOME]),
         (f"{HOME}", None, [HOME]),
-        (f"{NEXT},{LAST}", None, [HOME]),
         ("", None, [HOME]),
     ],
 )
@@ -213,6 +215,45 @@ def test_only_listed_regions_are_asked_and_the_wanted_one_first(
     down(spatius, *REGIONS)
     assert said(spatius.ask("spatius-mint", {"region": wanted})) == PASSING_ERROR.of(500)
     assert asked(spatius) == expected
+
+
+def deployed(home: str, further: str) -> dict[str, str]:
+    """What the template tells the function for these parameters."""
+    given = {"SpatiusRegion": home, "SpatiusFurtherRegions": further}
+    template = Template(read(ROOT / "template.yaml"), given)
+    told = template.properties("SpatiusFunction")["Environment"]["Variables"]
+    settings: dict[str, str] = template.resolve({name: told[name] for name in ("SPATIUS_REGION", "SPATIUS_REGIONS")})
+    return settings
+
+
+@pytest.mark.parametrize(
+    ("home", "further", "wanted", "expected"),
+    [
+        (HOME, NEXT, None, [HOME, NEXT]),
+        (HOME, f"{NEXT},{LAST}", LAST, [LAST, HOME, NEXT]),
+        (NEXT, f"{HOME},{LAST}", None, [NEXT, HOME, LAST]),
+        (NEXT, f"{HOME},{LAST}", LAST, [LAST, NEXT, HOME]),
+        (NEXT, f"{HOME},{LAST}", NEXT, [NEXT, HOME, LAST]),
+        (LAST, LAST, None, [LAST]),
+    ],
+)
+def test_the_home_region_needs_no_listing_and_comes_before_the_further_ones(
+    start: Start, home: str, further: str, wanted: str | None, expected: list[str]
+) -> None:
+    spatius = start(**deployed(home, further))
+    down(spatius, *REGIONS)
+    assert said(spatius.ask("spatius-mint", {"region": wanted})) == PASSING_ERROR.of(500)
+    assert asked(spatius) == expected
+
+
+@pytest.mark.parametrize("home", REGIONS)
+def test_without_further_regions_nothing_leaves_the_home_region(start: Start, home: str) -> None:
+    spatius = start(**deployed(home, ""))
+    down(spatius, home)
+    elsewhere = [said(spatius.ask("spatius-mint", {"region": region})) for region in REGIONS if region != home]
+    at_home = [said(spatius.ask("spatius-mint", {"region": region})) for region in (None, home)]
+    assert (elsewhere, at_home) == ([NOT_ALLOWED] * 2, [PASSING_ERROR.of(500)] * 2)
+    assert asked(spatius) == [home]
 
 
 @pytest.mark.parametrize("wanted", [NEXT, LAST])

@@ -15,6 +15,7 @@ from minting.problems import CATALOGUE, Problem
 from tests.functions.contract import Fresh
 
 if TYPE_CHECKING:
+    from local.bundle import Bundle
     from tests.conftest import Answer, Function
 
 MINTS = {
@@ -59,7 +60,9 @@ def test_a_tokens_fingerprint_finds_the_one_record_of_its_caller(
     assert record["caller"] == {"iss": "https://issuer.example.com", "sub": "bob"}
 
 
-def test_the_record_of_a_mint_says_what_was_minted(function: Fresh, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_record_of_a_mint_says_what_was_minted(
+    bundle: "Bundle", function: Fresh, capsys: pytest.CaptureFixture[str]
+) -> None:
     answer = function("convai").ask("convai-mint")
     record, metrics = lines(capsys)
     assert record.keys() == ALWAYS | {"caller", "token_sha256", "ttl_seconds"}
@@ -67,7 +70,7 @@ def test_the_record_of_a_mint_says_what_was_minted(function: Fresh, capsys: pyte
     assert (record["route"], record["service"]) == ("POST /v1/convai/tokens", "avatar-mint.convai")
     assert record["ttl_seconds"] == answer.body["mint"]["expires_in"]
     assert 0 < record["vendor_ms"] <= record["duration_ms"]
-    assert metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "AvatarMint"
+    assert metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"] == bundle.environment("convai")["METRICS_NAMESPACE"]
     assert metrics["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
     assert (metrics["service"], metrics["minted"]) == ("convai", [1])
 
@@ -153,7 +156,7 @@ def test_the_operators_notes_are_in_the_record_alone(capsys: pytest.CaptureFixtu
     problem.add_note("secret x: AccessDeniedException")
     record = Record(mint_id="1", vendor="v", route="r", caller=Caller("i", "s"))
     record.failed(problem)
-    Audit("v").write(record, 0.0)
+    Audit("v", "n").write(record, 0.0)
     written, metrics = lines(capsys)
     assert (written["level"], written["notes"]) == ("ERROR", problem.__notes__)
     assert "AccessDenied" not in json.dumps(metrics)

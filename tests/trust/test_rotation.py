@@ -16,6 +16,7 @@ from tests.functions.contract import Fresh
 from tests.trust.vendors import ALL, ASKED, CONVAI, ODYSSEY, SPATIALGEN, Vendor, admit
 
 if TYPE_CHECKING:
+    from local.bundle import Bundle
     from tests.conftest import Function
 
 OLD, NEW = "tru_live_the-old-key", "tru_live_the-new-key"
@@ -130,16 +131,16 @@ def test_a_dead_key_met_by_many_at_once_costs_one_look(start: Callable[[Vendor],
 
 
 def test_a_dead_key_raises_the_metric_that_an_alarm_watches(
-    start: Callable[[Vendor], "Function"], capsys: pytest.CaptureFixture[str]
+    bundle: "Bundle", start: Callable[[Vendor], "Function"], capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = start(CONVAI)
     made.twin.keys.clear()
     answer = made.ask(CONVAI.event)
     record, metrics = map(json.loads, capsys.readouterr().out.splitlines())
     assert (record["level"], record["fault"], record["vendor_status"]) == ("ERROR", "operator", 401)
-    declared = metrics["_aws"]["CloudWatchMetrics"][0]
-    assert {"Name": "vendor_key_rejected", "Unit": "Count"} in declared["Metrics"]
-    assert (declared["Namespace"], metrics["service"], metrics["vendor_key_rejected"]) == ("AvatarMint", "convai", [1])
+    counted = bundle.template.properties("KeyRejected")["FilterPattern"]
+    assert counted == f'{{ $.outcome = "{record["outcome"]}" }}'
+    assert (metrics["service"], metrics["vendor_key_rejected"]) == ("convai", [1])
     assert (answer.status, answer.body["retryable"], answer.body["fault"]) == (502, False, "operator")
 
 

@@ -13,8 +13,6 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from minting.callers import Caller
 from minting.problems import Problem
 
-NAMESPACE = "AvatarMint"
-
 for talkative in map(logging.getLogger, ("boto3", "botocore", "requests", "urllib3")):
     # At DEBUG these write down whole requests and responses, the secret's value among them. Whoever turns that on hears nothing.
     talkative.setLevel(logging.WARNING)
@@ -62,10 +60,13 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Audit:
-    """Writes one vendor's records to standard output, which Lambda sends to CloudWatch Logs."""
+    """Writes one vendor's records to standard output, which Lambda sends to CloudWatch Logs.
 
-    def __init__(self, vendor: str) -> None:
-        self._vendor = vendor
+    `namespace` is that of the metrics. Each stack has its own, so that no stack's alarm goes off for another's trouble.
+    """
+
+    def __init__(self, vendor: str, namespace: str) -> None:
+        self._vendor, self._namespace = vendor, namespace
         self._logger = Logger(
             service=f"avatar-mint.{vendor}",
             level=logging.INFO,
@@ -82,7 +83,7 @@ class Audit:
         fields = msgspec.to_builtins(record)
         spent = {"duration_ms": _ms(monotonic() - fields.pop("started")), "vendor_ms": _ms(vendor_seconds)}
         self._levels.get(record.fault or "", self._logger.info)(record.outcome, extra=fields | spent)
-        metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._vendor)
+        metrics = EphemeralMetrics(namespace=self._namespace, service=self._vendor)
         metrics.add_metric(record.outcome, MetricUnit.Count, 1)
         metrics.add_metric("duration", MetricUnit.Milliseconds, spent["duration_ms"])
         metrics.add_metric("vendor_duration", MetricUnit.Milliseconds, spent["vendor_ms"])
@@ -90,7 +91,7 @@ class Audit:
 
     def gauge(self, name: str, seconds: float) -> None:
         """Writes a metric of the vendor's own, of a time that an alarm has to watch."""
-        metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._vendor)
+        metrics = EphemeralMetrics(namespace=self._namespace, service=self._vendor)
         metrics.add_metric(name, MetricUnit.Seconds, seconds)
         metrics.flush_metrics()
 

@@ -10,6 +10,7 @@ import msgspec
 from minting.audit import Audit, Record
 from minting.deadline import Deadline
 from minting.problems import Problem
+from minting.settings import FunctionSettings
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -19,14 +20,14 @@ type Response = dict[str, Any]
 
 
 class Function(ABC):
-    """What answers the events of one Lambda. `name` is in its records; `deadline_seconds` is for one whole request."""
+    """What answers the events of one Lambda. `name` is in its records."""
 
-    def __init__(self, name: str, deadline_seconds: float) -> None:
+    def __init__(self, name: str, settings: FunctionSettings) -> None:
         gc.freeze()  # all is imported by now: none of it will ever be garbage
         gc.enable()
         self.name = name
-        self.audit = Audit(name)
-        self._deadline_seconds = deadline_seconds
+        self.audit = Audit(name, settings.metrics_namespace)
+        self._deadline_seconds = settings.deadline_seconds
 
     @abstractmethod
     def answer(self, event: Event, record: Record, deadline: Deadline) -> Response:

@@ -32,10 +32,12 @@ class FunctionSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"
 
     `deadline_seconds` is for one whole request: API Gateway gives up at 30 s, the function's own timeout is 28 s.
     `backend_scope`: a JWT with this scope may ask on behalf of a user; empty: none may.
+    `metrics_namespace` is the stack's own.
     """
 
     deadline_seconds: Annotated[float, msgspec.Meta(gt=0, le=24)] = 20.0
     backend_scope: str = ""
+    metrics_namespace: str = "AvatarMint"
 
 
 class Settings(FunctionSettings, frozen=True, kw_only=True):

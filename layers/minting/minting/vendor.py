@@ -124,7 +124,7 @@ class Vendor[S: Settings, K: Key](Function):
 
     def __init__(self, name: str, settings: type[S], key: type[K]) -> None:
         self.settings = load(settings)
-        super().__init__(name, self.settings.deadline_seconds)
+        super().__init__(name, self.settings)
         self._keys = Keys(self.settings.api_key_secret, key)
         if self.settings.aws_lambda_initialization_type != "snap-start":  # a snapshot must not hold a secret
             self._keys.prefetch()
