@@ -1,5 +1,7 @@
 """Odyssey: client credentials, each for a session with a slot, and a relay for broadcasts. Facts: docs/vendors/odyssey.md."""
 
+import base64
+import binascii
 import math
 import re
 from collections.abc import Iterator
@@ -12,13 +14,14 @@ import msgspec
 from minting.bodies import Body
 from minting.callers import Caller
 from minting.credentials import Credential, Facts, rfc3339
+from minting.decoding import NOT_JSON
 from minting.keys import ApiKey
-from minting.owners import token
+from minting.owners import fingerprint, token
 from minting.problems import FieldError, Problem
 from minting.relay import ID, Relay
 from minting.settings import AllowList, Settings
 from minting.slots import Rules
-from minting.upstream import Dialect, Reply, Upstream, by_status, key_rejected
+from minting.upstream import Dialect, Reply, Upstream, by_status, key_rejected, malformed, resource_refused
 from minting.vendor import Asked, Call, Vendor
 
 POLL_SECONDS = 1.0
@@ -28,7 +31,7 @@ RENEW_SECONDS = 60
 """How long before its end the vendor's own SDK stops using an access token."""
 
 IDLE_SECONDS = 15 * 60
-"""When the vendor cleans up a session that nobody has connected to, and with it the slot; a disconnect is not told to us."""
+"""When the vendor cleans up a session that nobody has connected to, and with it the slot. It tells us of no disconnect."""
 
 SLOT_RETRY_SECONDS = 5
 """The vendor names no time after which a slot may be free; the queue moves in seconds."""
@@ -108,10 +111,24 @@ class Session(msgspec.Struct, frozen=True):
 
 
 class SessionToken(msgspec.Struct, frozen=True):
-    """Answer to call 4."""
+    """Answer to call 4. The vendor's SDKs load a JWT only: three parts of base64url."""
 
-    session_token: Annotated[str, msgspec.Meta(min_length=1)]
+    session_token: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\Z")]
     expires_in: Annotated[int, msgspec.Meta(gt=0, le=DAY)] = TOKEN_SECONDS
+
+    def session_id(self) -> str | None:
+        """The session that a client connects to with this token; None where the SDKs find none in it."""
+        payload = self.session_token.split(".")[1]
+        try:
+            return msgspec.json.decode(base64.urlsafe_b64decode(payload + "=="), type=Claims).session_id
+        except (binascii.Error, *NOT_JSON):
+            return None
+
+
+class Claims(msgspec.Struct, frozen=True):
+    """What the vendor's SDKs read of a session token."""
+
+    session_id: str
 
 
 class NoSlot(Problem):
@@ -156,6 +173,11 @@ def signed_in_dialect(reply: Reply) -> Problem | None:
     return by_status(reply)
 
 
+def token_dialect(reply: Reply) -> Problem | None:
+    """Call 4 names a session: a 403 is about that (an assumption), and says nothing about the API key."""
+    return resource_refused(403) if reply.status == 403 else signed_in_dialect(reply)
+
+
 def queue_dialect(reply: Reply) -> Problem | None:
     """Call 3: 503 is the queue; after another failure inside the vendor, a slot may be taken."""
     if reply.status != 503:
@@ -194,7 +216,13 @@ def wait_named(detail: Any) -> int | None:
 
 vendor = Vendor("odyssey", OdysseySettings, ApiKey)
 # Calls 1 and 4 may be repeated, call 3 never: each one that the vendor has heard takes another slot.
-api = Upstream(vendor.settings.odyssey_api_url, repeatable=["auth/token", "sessions/token"], dialect=signed_in_dialect)
+# When call 4 fails, a slot is taken already, so it is repeated after a 500 too.
+api = Upstream(
+    vendor.settings.odyssey_api_url,
+    repeatable=["auth/token", "sessions/token"],
+    repeat_after={"sessions/token": {500}},
+    dialect=signed_in_dialect,
+)
 
 
 class SignIn:
@@ -255,18 +283,35 @@ def take_slot(request: MintRequest, call: Call[ApiKey]) -> Session:
             sleep(POLL_SECONDS)
 
 
+class ReleaseRequest(Body, frozen=True):
+    """The session that the client has left."""
+
+    session_id: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+def slot_of(session: Session | ReleaseRequest) -> str:
+    """The name of a session's slot in the table. The vendor does not bound an id's length, so the name holds its hash."""
+    return f"slot#{fingerprint(session.session_id)}"
+
+
+slots = vendor.slots(
+    Rules(vendor.settings.odyssey_slots, vendor.settings.odyssey_slots_per_caller, IDLE_SECONDS), Session, slot_of
+)
+
+
 @vendor.mints_session(
     "POST /v1/odyssey/client-credentials",
     body=MintRequest,
     facts=Facts(takes_slot=True, ttl=TOKEN_SECONDS),
     take=take_slot,
-    session=Session,
-    rules=Rules(vendor.settings.odyssey_slots, vendor.settings.odyssey_slots_per_caller, IDLE_SECONDS),
+    slots=slots,
 )
 def mint(session: Session, call: Call[ApiKey]) -> Credential[ClientCredentials]:
-    """Credentials for one session, which takes a slot of the plan."""
+    """Credentials for one session, which takes a slot of the plan. Raises `vendor_malformed` for a token of another session."""
     asked_at = datetime.now(UTC)
-    token = ask("sessions/token", SessionToken, {"session_id": session.session_id}, call)
+    token = ask("sessions/token", SessionToken, {"session_id": session.session_id}, call, token_dialect)
+    if token.session_id() != session.session_id:
+        raise malformed("The vendor's session token does not open the session that it was asked for.", 200)
     able = None if session.image_to_video is None else Capabilities(session.image_to_video)
     body = ClientCredentials(session.session_id, session.signalling_url, token.session_token, token.expires_in, able)
     return Credential(body, token.session_token, asked_at + timedelta(seconds=token.expires_in))
@@ -278,6 +323,19 @@ def kept(requested: Requested) -> Session:
         case {"image_to_video": bool(able)}:
             return Session(requested.session_id, requested.signalling_url, able)
     return Session(requested.session_id, requested.signalling_url, None)
+
+
+@vendor.keeps(
+    "POST /v1/odyssey/client-credentials/release",
+    body=ReleaseRequest,
+    outcome="released",
+    status=204,
+    thing=slot_of,
+    owned=True,
+)
+def release(asked: Asked[ReleaseRequest]) -> None:
+    """Frees the slot of a session that the client has left. The vendor frees its own at a clean disconnect."""
+    slots.release(slot_of(asked.body), asked.deadline)
 
 
 vendor.cannot_revoke("POST /v1/odyssey/client-credentials/revoke", "session_token", timedelta(seconds=TOKEN_SECONDS))
@@ -328,8 +386,14 @@ def permit_hosts(request: BroadcastRequest, _: Caller) -> Iterator[FieldError]:
     """Every URL that would send viewers, and the token with them, elsewhere than to the vendor."""
     for field in ("webrtc_url", "hls_url"):
         match = re.match(URL, getattr(request, field) or "")
-        if match and not is_vendors(match[1].lower().removesuffix(":443")):
-            yield FieldError(field, "Not on a host that this deployment offers (ODYSSEY_BROADCAST_HOSTS)")
+        host = match[1].lower().removesuffix(":443") if match else ""
+        if match and not is_vendors(host):
+            yield FieldError(field, not_offered(host))
+
+
+def not_offered(host: str) -> str:
+    """The vendor's pages name no broadcast host, so the default may be wrong, and the operator has to know what to set."""
+    return f"The team must add {host} to the template parameter OdysseyBroadcastHosts (ODYSSEY_BROADCAST_HOSTS)"
 
 
 def token_of(request: BroadcastRequest) -> str:

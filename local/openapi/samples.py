@@ -21,6 +21,7 @@ FILE = UPLOAD | {"path.uploadId": "/files/0/uploadId"}
 FOLLOWS: dict[str, tuple[str, Mapping[str, str]]] = {
     "convai-extend": ("convai-mint", {"apiAuthToken": "/apiAuthToken"}),
     "convai-revoke": ("convai-mint", {"apiAuthToken": "/apiAuthToken"}),
+    "odyssey-release": ("odyssey-mint", {"session_id": "/session_id"}),
     "odyssey-watch": ("odyssey-register", {"path.id": "/id"}),
     "odyssey-end": ("odyssey-register", {"path.id": "/id"}),
     "spatialgen-streams": ("spatialgen-videos", {"path.id": "/videos/0/library/id"}),
@@ -51,13 +52,14 @@ class Samples(NamedTuple):
 
 
 class Provoked(NamedTuple):
-    """A request that fails, because of what is in it or because of a fault of the vendor's."""
+    """A request that fails, because of what is in it, of another one `before` it, or of a fault of the vendor's."""
 
     name: str
     body: Any = None
     sub: str = "alice"
     headers: Mapping[str, str] = {}
     fault: Fault | None = None
+    before: str = ""
 
 
 PROVOKED = {
@@ -68,7 +70,7 @@ PROVOKED = {
     "not_revocable": Provoked("trulience-revoke", {"jwt": "a credential that is out"}),
     "body_too_large": Provoked("convai-extend", {"apiAuthToken": "x" * 20_000}),
     "not_json": Provoked("convai-mint", "ttl_seconds=60", headers={"Content-Type": "text/plain"}),
-    "quota_exceeded": Provoked("odyssey-mint", headers={"Idempotency-Key": "another-session"}),
+    "quota_exceeded": Provoked("odyssey-mint", headers={"Idempotency-Key": "another"}, before="odyssey-mint"),
     "vendor_error": Provoked("convai-mint", fault=Fault(status=418)),
     "vendor_malformed": Provoked("convai-mint", fault=Fault(body="<html>")),
     "vendor_busy": Provoked("convai-mint", fault=Fault(status=429, headers={"Retry-After": "30"})),
@@ -135,6 +137,8 @@ class Client:
         twin = self._bundle.twins[provoked.name.partition("-")[0]]
         if provoked.fault:
             twin.fault(provoked.fault)
+        if provoked.before:
+            self.ask(provoked.before, {}, provoked.sub)
         sent = {"data": provoked.body} if isinstance(provoked.body, str) else {"json": provoked.body}
         problem: Json = self.ask(provoked.name, {}, provoked.sub, headers=provoked.headers, **sent).json()
         if provoked.fault:

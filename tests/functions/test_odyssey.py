@@ -1,5 +1,6 @@
 """Odyssey: the calls behind a credential, the slot that one of them takes, and what each of the vendor's errors becomes."""
 
+import base64
 import json
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,15 @@ if TYPE_CHECKING:
 
 SIGN_IN, REQUEST, TOKEN = CALLS = "/auth/token", "/sessions/request", "/sessions/token"
 AFTER_7 = {"Retry-After": "7"}
+
+
+def session_token(claims: object) -> str:
+    """A JWT as far as the vendor's SDKs read it: its payload. Bytes are taken as they are."""
+    payload = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
+    return f"e30.{base64.urlsafe_b64encode(payload).decode().rstrip('=')}.c2ln"
+
+
+S_1 = session_token({"session_id": "s-1"})
 
 
 @pytest.fixture
@@ -158,7 +168,7 @@ def test_every_error_of_the_sign_in_takes_no_slot(odyssey: "Function", status: i
         (REQUEST, 502, "<html>Bad gateway</html>", UNAVAILABLE.of(502)),
         (REQUEST, 504, "", UNAVAILABLE.of(504)),
         (TOKEN, 401, {"detail": "Invalid or expired token"}, ERROR.of(401)),
-        (TOKEN, 403, {"detail": "Forbidden"}, KEY_REJECTED.of(403)),
+        (TOKEN, 403, {"detail": "Forbidden"}, OPERATORS_ERROR.of(403)),
         (TOKEN, 422, {"detail": [{"loc": ["body"]}]}, ERROR.of(422)),
         (TOKEN, 429, {"detail": "Too many requests"}, BUSY.of(429)),
         (TOKEN, 500, "Internal Server Error", PASSING_ERROR.of(500)),
@@ -327,7 +337,9 @@ def test_lifetimes_that_the_vendor_leaves_out_are_its_sdks_defaults(odyssey: "Fu
 
 
 @pytest.mark.parametrize(
-    "fault", [Fault(status=503), Fault(status=502), Fault(mode="drop")], ids=["503", "502", "drop"]
+    "fault",
+    [Fault(status=500), Fault(status=503), Fault(status=502), Fault(mode="drop")],
+    ids=["500", "503", "502", "drop"],
 )
 def test_a_session_token_is_asked_for_again_while_one_slot_is_taken(odyssey: "Function", fault: Fault) -> None:
     odyssey.twin.fault(Fault(path=TOKEN, status=fault.status, mode=fault.mode, times=1))
@@ -339,6 +351,19 @@ def test_a_session_token_that_never_comes_leaves_one_slot_taken(odyssey: "Functi
     odyssey.twin.fault(Fault(path=TOKEN, mode="drop"))
     assert said(mint(odyssey)) == UNAVAILABLE.of(None, retry_after=2)
     assert (paths(odyssey).count(TOKEN), len(sessions(odyssey))) == (2, 1)
+
+
+@pytest.mark.parametrize("path", [SIGN_IN, REQUEST])
+def test_after_a_500_only_the_call_whose_slot_is_taken_is_made_again(odyssey: "Function", path: str) -> None:
+    odyssey.twin.fault(Fault(path=path, status=500))
+    assert said(mint(odyssey)) == PASSING_ERROR.of(500)
+    assert paths(odyssey).count(path) == 1
+
+
+def test_a_403_about_a_session_stops_nobody_else(odyssey: "Function") -> None:
+    odyssey.twin.fault(Fault(path=TOKEN, status=403, times=1))
+    assert said(mint(odyssey)) == OPERATORS_ERROR.of(403)
+    assert minted(mint(odyssey))
 
 
 @pytest.mark.parametrize(
@@ -376,13 +401,59 @@ def test_an_answer_without_a_field_that_matters_is_malformed(odyssey: "Function"
         (REQUEST, {"session_id": "s-1", "signaling_url": "wss://a"}),
         (TOKEN, {"session_token": "", "expires_in": 600}),
         (TOKEN, {"session_token": None, "expires_in": 600}),
-        (TOKEN, {"session_token": "a.b.c", "expires_in": 0}),
-        (TOKEN, {"session_token": "a.b.c", "expires_in": "600"}),
+        (TOKEN, {"session_token": S_1, "expires_in": 0}),
+        (TOKEN, {"session_token": S_1, "expires_in": "600"}),
     ],
 )
 def test_an_answer_whose_fields_cannot_be_used_is_malformed(odyssey: "Function", path: str, body: Any) -> None:
     odyssey.twin.fault(Fault(path=path, body=body))
+    odyssey.twin.fault(Fault(path=REQUEST, body={"session_id": "s-1", "signalling_url": "wss://a"}))
     assert said(mint(odyssey)) == MALFORMED.of(200)
+
+
+REFUSED_BY_THE_SDK = {
+    "opaque": "opaque",
+    "two parts": "e30.e30",
+    "four parts": f"{S_1}.e30",
+    "an empty part": S_1.removesuffix("c2ln"),
+    "a line break": f"{S_1}\n",
+    "not base64url": "e30.e30=.c2ln",
+    "no length of base64": "e30.abcde.c2ln",
+    "not UTF-8": session_token(b'{"session_id":"\xff"}'),
+    "not JSON": session_token(b"session_id=s-1"),
+    "nested too deep": session_token(b"[" * 9999),
+    "not an object": session_token(["session_id", "s-1"]),
+    "no session": session_token({"sub": "s-1"}),
+    "an empty session": session_token({"session_id": ""}),
+    "a session that is no text": session_token({"session_id": 1}),
+    "a session that is null": session_token({"session_id": None}),
+}
+
+
+@pytest.mark.parametrize("token", REFUSED_BY_THE_SDK.values(), ids=REFUSED_BY_THE_SDK)
+def test_a_session_token_that_the_vendors_sdk_would_refuse_is_malformed(odyssey: "Function", token: str) -> None:
+    odyssey.twin.fault(Fault(path=TOKEN, body={"session_token": token, "expires_in": 600}))
+    assert said(mint(odyssey)) == MALFORMED.of(200)
+
+
+def test_a_session_token_that_opens_another_session_is_malformed(odyssey: "Function") -> None:
+    odyssey.twin.fault(Fault(path=TOKEN, body={"session_token": S_1, "expires_in": 600}))
+    assert said(mint(odyssey)) == MALFORMED.of(200)
+
+
+def test_a_session_token_with_claims_that_the_sdk_does_not_read_is_passed_on_as_it_is(odyssey: "Function") -> None:
+    token = session_token({"iat": 1, "session_id": "s-1", "nested": {"session_id": 5}, "é": [None]})
+    odyssey.twin.fault(Fault(path=REQUEST, body={"session_id": "s-1", "signalling_url": "wss://a"}))
+    odyssey.twin.fault(Fault(path=TOKEN, body={"session_token": token}))
+    assert minted(mint(odyssey)).fields["session_token"] == token
+
+
+def test_after_a_malformed_session_token_the_next_try_gets_into_the_same_session(odyssey: "Function") -> None:
+    odyssey.twin.fault(Fault(path=TOKEN, body={"session_token": "opaque", "expires_in": 600}, times=1))
+    caller = uuid4().hex
+    assert said(odyssey.ask("odyssey-mint", sub=caller)) == MALFORMED.of(200)
+    again = minted(odyssey.ask("odyssey-mint", sub=caller))
+    assert sessions(odyssey) == [again.fields["session_id"]]
 
 
 def test_capabilities_that_the_vendor_leaves_out_stay_out(odyssey: "Function") -> None:
@@ -405,7 +476,7 @@ def test_only_the_capability_that_the_sdks_know_is_passed_on(odyssey: "Function"
     odyssey.twin.fault(
         Fault(path=REQUEST, body={"session_id": "s-1", "signalling_url": "wss://a", "capabilities": theirs})
     )
-    odyssey.twin.fault(Fault(path=TOKEN, body={"session_token": "a.b.c", "expires_in": 600}))
+    odyssey.twin.fault(Fault(path=TOKEN, body={"session_token": S_1, "expires_in": 600}))
     fields = minted(mint(odyssey)).fields
     assert fields.get("capabilities") == ours
     assert ("capabilities" in fields) == (ours is not None)

@@ -13,8 +13,8 @@ from botocore.config import Config
 from local.twins.odyssey import IDLE_SECONDS, OdysseyTwin
 from local.twins.twin import Fault
 from minting import aws, slots
-from tests.functions.contract import Fresh
-from tests.trust.table import Wire, items, trouble, used
+from tests.functions.contract import NOT_FOUND, Fresh, faults, said
+from tests.trust.table import CHANGE, READ, Wire, dynamodb, items, trouble, used
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
@@ -92,6 +92,19 @@ def marks(bundle: "Bundle", table: str) -> list[str]:
     """What the slots that are counted as live are marked with."""
     live: list[str] = items(bundle, table)["odyssey#live"].get("live", {"SS": []})["SS"]
     return live
+
+
+def release(odyssey: "Function", session: object, sub: str = "alice") -> "Answer":
+    """A client says that it has left."""
+    return odyssey.ask("odyssey-release", {"session_id": session}, sub=sub)
+
+
+def leave(odyssey: "Function", vendor: OdysseyTwin, minted: "Answer") -> str:
+    """A client that leaves as it should: it disconnects, then says so. Gives the session."""
+    session = session_of(minted)
+    vendor.disconnect(session)
+    assert release(odyssey, session).status == 204
+    return session
 
 
 # One session for one key
@@ -175,8 +188,8 @@ def test_a_session_whose_token_never_came_is_picked_up_by_the_next_try(
 ) -> None:
     vendor.fault(Fault(path="/sessions/token", times=2, mode="drop"))
     assert mint(odyssey).body["code"] == "vendor_unavailable"
-    assert used(bundle, table) == {"hour": 0, "day": 0}
     assert [session_of(mint(odyssey))] == list(vendor.sessions)
+    assert used(bundle, table) == {"hour": 1, "day": 1}
 
 
 class Dies:
@@ -295,7 +308,8 @@ def test_a_slot_that_the_vendor_did_not_give_is_given_back(
 def test_the_next_try_after_a_slot_was_given_back_gets_it(function: Fresh, vendor: OdysseyTwin) -> None:
     odyssey = function("odyssey", ODYSSEY_SLOTS="1", ODYSSEY_QUEUE_SECONDS="0", CALLER_PER_HOUR="1")
     vendor.busy_polls = 2
-    assert [mint(odyssey).status for _ in range(4)] == [503, 503, 201, 429]
+    assert [mint(odyssey).status for _ in range(3)] == [503, 503, 201]
+    assert mint(odyssey, "another").status == 429
 
 
 @pytest.mark.parametrize("fault", [Fault(mode="drop"), Fault(mode="cut"), Fault(status=504), Fault(body="<html>")])
@@ -315,6 +329,275 @@ def test_a_session_that_cannot_be_written_down_is_handed_out_all_the_same(
     odyssey = function("odyssey", **AMPLE)
     wire.answers = itertools.chain([None], (trouble("AccessDeniedException") for _ in itertools.repeat(None)))
     assert opens(vendor, mint(odyssey))
+
+
+# Repeats
+
+
+def test_repeats_of_a_key_count_as_one_mint_even_when_the_hour_is_full(
+    function: Fresh, bundle: "Bundle", table: str
+) -> None:
+    odyssey = function("odyssey", CALLER_PER_HOUR="1", VENDOR_PER_DAY="1")
+    assert len({session_of(mint(odyssey)) for _ in range(3)}) == 1
+    assert used(bundle, table) == {"hour": 1, "day": 1}
+    assert mint(odyssey, "another").body["limit"] == "caller_per_hour"
+    assert mint(odyssey).status == 201
+
+
+def test_taps_without_a_key_count_as_one_mint(odyssey: "Function", bundle: "Bundle", table: str) -> None:
+    assert len({session_of(mint(odyssey, None)) for _ in range(3)}) == 1
+    assert used(bundle, table) == {"hour": 1, "day": 1}
+
+
+@pytest.mark.parametrize("path", ["/sessions/token", "/auth/token"])
+def test_a_repeat_that_fails_gives_back_no_count(
+    odyssey: "Function", bundle: "Bundle", table: str, vendor: OdysseyTwin, path: str
+) -> None:
+    mint(odyssey)
+    odyssey.module.sign_in.forget()
+    vendor.fault(Fault(path=path, status=500))
+    assert mint(odyssey).body["code"] == "vendor_error"
+    assert used(bundle, table) == {"hour": 1, "day": 1}
+
+
+def test_an_operators_stop_stops_repeats_too(odyssey: "Function", bundle: "Bundle", table: str) -> None:
+    mint(odyssey)
+    dynamodb(bundle).put_item(TableName=table, Item={"id": {"S": "odyssey#stop"}})
+    assert mint(odyssey).body["code"] == "vendor_stopped"
+
+
+@pytest.mark.parametrize(("key", "kept"), [("k", slots.KEYED_SECONDS), (None, slots.REPEAT_SECONDS)])
+def test_repeats_of_one_session_are_bounded_and_who_waits_as_long_as_told_gets_another(
+    odyssey: "Function", vendor: OdysseyTwin, clock: Clock, key: str | None, kept: int
+) -> None:
+    first = session_of(mint(odyssey, key))
+    assert {session_of(mint(odyssey, key)) for _ in range(slots.REPEATS)} == {first}
+    calls = len(vendor.calls)
+    refused = mint(odyssey, key)
+    assert (refused.status, refused.body["code"], refused.body["limit"]) == (429, "quota_exceeded", "repeats")
+    assert refused.body["retry_after"] in range(kept - 1, kept + 3)
+    assert len(vendor.calls) == calls
+    clock.forward(refused.body["retry_after"])
+    assert session_of(mint(odyssey, key)) != first
+
+
+def test_no_number_of_repeats_at_once_passes_their_bound(
+    function: Fresh, vendor: OdysseyTwin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slots, "REPEATS", 5)
+    environments = [function("odyssey", **AMPLE) for _ in range(3)]
+    mint(environments[0])
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda number: mint(environments[number % 3]), range(12)))
+    assert Counter(answer.status for answer in answers) == {201: 5, 429: 7}
+    assert len(vendor.sessions) == 1
+
+
+def test_a_key_that_stands_for_a_new_session_has_all_its_repeats(
+    odyssey: "Function", vendor: OdysseyTwin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slots, "REPEATS", 1)
+    first = mint(odyssey)
+    assert [mint(odyssey).status for _ in range(2)] == [201, 429]
+    left = leave(odyssey, vendor, first)
+    assert [mint(odyssey).status for _ in range(3)] == [201, 201, 429]
+    assert left not in vendor.sessions
+
+
+# A session that its client has left
+
+
+def test_who_leaves_sessions_properly_is_never_locked_out(odyssey: "Function", vendor: OdysseyTwin) -> None:
+    vendor.max_sessions = 2
+    left = [leave(odyssey, vendor, mint(odyssey, str(number))) for number in range(7)]
+    assert len(set(left)) == 7
+    assert session_of(mint(odyssey, "one more")) in vendor.sessions
+
+
+def test_who_leaves_no_session_waits_for_the_vendor(odyssey: "Function", vendor: OdysseyTwin) -> None:
+    for number in range(2):
+        vendor.disconnect(session_of(mint(odyssey, str(number))))
+    assert mint(odyssey, "third").body["limit"] == "slots_per_caller"
+
+
+def test_a_released_slot_is_free_for_another_caller(function: Fresh) -> None:
+    odyssey = function("odyssey", **AMPLE | {"ODYSSEY_SLOTS": "1"})
+    first = session_of(mint(odyssey))
+    assert mint(odyssey, sub="bob").body["limit"] == "slots"
+    assert release(odyssey, first).status == 204
+    assert mint(odyssey, sub="bob").status == 201
+
+
+@pytest.mark.parametrize("key", ["k", None])
+def test_a_released_session_is_handed_out_to_no_repeat(
+    odyssey: "Function", vendor: OdysseyTwin, key: str | None
+) -> None:
+    """The vendor may go on with it for a while, as with one whose client was lost."""
+    first = session_of(mint(odyssey, key))
+    assert release(odyssey, first).status == 204
+    assert first in vendor.sessions
+    second = session_of(mint(odyssey, key))
+    assert second != first
+    assert session_of(mint(odyssey, key)) == second
+
+
+def test_a_repeat_that_looked_before_the_release_gets_a_new_session(
+    odyssey: "Function", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = session_of(mint(odyssey))
+    again = slots.Claim.again
+
+    def release_meanwhile(claim: slots.Claim) -> Any:
+        monkeypatch.setattr(slots.Claim, "again", again)
+        assert release(odyssey, first).status == 204
+        return again(claim)
+
+    monkeypatch.setattr(slots.Claim, "again", release_meanwhile)
+    assert session_of(mint(odyssey)) != first
+
+
+def test_a_released_session_leaves_the_one_after_it_alone(
+    odyssey: "Function", bundle: "Bundle", table: str, clock: Clock
+) -> None:
+    first = session_of(mint(odyssey, None))
+    clock.forward(slots.REPEAT_SECONDS + 2)
+    second = session_of(mint(odyssey, None))
+    assert release(odyssey, first).status == 204
+    assert len(marks(bundle, table)) == 1
+    assert session_of(mint(odyssey, None)) == second
+
+
+def test_releasing_again_is_204_and_writes_nothing(function: Fresh, monkeypatch: pytest.MonkeyPatch) -> None:
+    wire = Wire(monkeypatch)
+    odyssey = function("odyssey", **AMPLE)
+    first = session_of(mint(odyssey))
+    answers = [release(odyssey, first)]
+    wire.sent.clear()
+    answers += [release(odyssey, first) for _ in range(2)]
+    assert [(answer.status, answer.raw["body"]) for answer in answers] == [(204, "")] * 3
+    assert set(wire.sent) == {READ}
+
+
+def test_a_session_can_be_released_long_after_its_slot_is_free(
+    odyssey: "Function", bundle: "Bundle", table: str, clock: Clock
+) -> None:
+    """By then the table may have dropped the sets of live slots."""
+    first = session_of(mint(odyssey))
+    clock.forward(3600)
+    for key in [key for key in items(bundle, table) if key.startswith("odyssey#live")]:
+        dynamodb(bundle).delete_item(TableName=table, Key={"id": {"S": key}})
+    assert release(odyssey, first).status == 204
+    assert all("expires" in item for item in items(bundle, table).values())
+
+
+@pytest.mark.parametrize("claims", [{"sub": "mallory"}, {"iss": "https://other.example"}])
+def test_nobody_releases_anothers_session_or_learns_that_it_is(
+    odyssey: "Function", bundle: "Bundle", table: str, claims: dict[str, str]
+) -> None:
+    first = session_of(mint(odyssey))
+    before = items(bundle, table)
+    answers = []
+    for session in (first, "never was", "s-1", "x" * 9000, "\x00", "é"):
+        event = bundle.event("odyssey-release", body={"session_id": session})
+        event["requestContext"]["authorizer"]["jwt"]["claims"] |= claims
+        answers.append(odyssey.send(event))
+    assert {said(answer) for answer in answers} == {NOT_FOUND}
+    assert len({json.dumps(answer.body | {"instance": ""}) for answer in answers}) == 1
+    assert items(bundle, table) == before
+    assert session_of(mint(odyssey)) == first
+
+
+@pytest.mark.parametrize("session", ["", None, 5, ["s-1"], {"session_id": "s-1"}])
+def test_a_session_that_is_no_text_is_refused_by_name(odyssey: "Function", session: object) -> None:
+    assert faults(release(odyssey, session)) == ["session_id"]
+
+
+def test_releases_at_once_free_one_slot_and_nobody_elses(
+    function: Fresh, bundle: "Bundle", table: str, vendor: OdysseyTwin
+) -> None:
+    environments = [function("odyssey", **AMPLE | {"ODYSSEY_SLOTS": "3"}) for _ in range(3)]
+    mine = session_of(mint(environments[0]))
+    kept = [session_of(mint(environments[0], "mine too")), session_of(mint(environments[0], sub="bob"))]
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda number: release(environments[number % 3], mine), range(12)))
+    assert {answer.status for answer in answers} == {204}
+    assert len(marks(bundle, table)) == len(kept)
+    outcomes = [mint(environments[0], key, "carol").body.get("limit", "") for key in "ab"]
+    assert outcomes == ["", "slots"]
+
+
+def test_releases_and_mints_at_once_never_pass_the_slots(function: Fresh, bundle: "Bundle", table: str) -> None:
+    environments = [function("odyssey", **AMPLE | {"ODYSSEY_SLOTS": "4"}) for _ in range(3)]
+
+    def come_and_go(number: int) -> int:
+        odyssey, caller = environments[number % 3], f"caller-{number}"
+        answer = mint(odyssey, sub=caller)
+        return release(odyssey, session_of(answer), caller).status if answer.status == 201 else answer.status
+
+    with ThreadPoolExecutor(12) as pool:
+        outcomes = Counter(pool.map(come_and_go, range(24)))
+    assert outcomes.keys() <= {204, 429}
+    assert outcomes[204] >= 4
+    assert marks(bundle, table) == []
+
+
+def test_a_release_asks_neither_the_vendor_nor_for_its_key_and_counts_nothing(
+    function: Fresh, odyssey: "Function", bundle: "Bundle", table: str, vendor: OdysseyTwin
+) -> None:
+    first = session_of(mint(odyssey))
+    calls = len(vendor.calls)
+    assert release(function("odyssey", secret="no key yet", **AMPLE), first).status == 204
+    assert len(vendor.calls) == calls
+    assert used(bundle, table) == {"hour": 1, "day": 1}
+
+
+def test_a_release_works_while_the_vendor_is_stopped(odyssey: "Function", bundle: "Bundle", table: str) -> None:
+    first = session_of(mint(odyssey))
+    dynamodb(bundle).put_item(TableName=table, Item={"id": {"S": "odyssey#stop"}})
+    assert release(odyssey, first).status == 204
+    assert marks(bundle, table) == []
+
+
+def test_a_release_that_the_table_missed_half_of_is_finished_by_the_next_one(
+    function: Fresh, bundle: "Bundle", table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire = Wire(monkeypatch)
+    odyssey = function("odyssey", **AMPLE)
+    first = session_of(mint(odyssey))
+    for passed in range(5):
+        wire.answers = itertools.chain([None] * passed, [trouble("AccessDeniedException")])
+        answer = release(odyssey, first)
+        assert answer.status == 204 or answer.body["code"] == "limits_unavailable"
+    assert answer.status == 204
+    assert marks(bundle, table) == []
+    wire.answers = iter(())
+    assert session_of(mint(odyssey)) != first
+
+
+def test_a_session_is_written_down_for_its_repeats_and_its_release_in_one_write(
+    function: Fresh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire = Wire(monkeypatch)
+    odyssey = function("odyssey", **AMPLE)
+    wire.sent.clear()
+    first = session_of(mint(odyssey))
+    assert wire.sent == [CHANGE, CHANGE]
+    assert release(odyssey, first).status == 204
+
+
+def test_who_releases_without_leaving_meets_the_vendors_own_limit(odyssey: "Function", vendor: OdysseyTwin) -> None:
+    vendor.max_sessions = 2
+    for number in range(2):
+        assert release(odyssey, session_of(mint(odyssey, str(number)))).status == 204
+    refused = mint(odyssey, "third")
+    assert (refused.body["code"], refused.body["vendor_code"]) == ("no_capacity", "CONCURRENT_LIMIT_REACHED")
+
+
+def test_every_session_that_was_released_still_counts_in_the_hour(function: Fresh, vendor: OdysseyTwin) -> None:
+    odyssey = function("odyssey", CALLER_PER_HOUR="3")
+    for number in range(3):
+        leave(odyssey, vendor, mint(odyssey, str(number)))
+    assert mint(odyssey, "fourth").body["limit"] == "caller_per_hour"
 
 
 # A session that the vendor has cleaned up
@@ -420,6 +703,16 @@ def test_a_call_that_waits_asks_the_table_no_more_often_than_it_polls(
     wire = Wire(monkeypatch)
     mint(function("odyssey", DEADLINE_SECONDS="1", **AMPLE), None)
     assert len([request for request in wire.sent if request.startswith("dynamodb.")]) <= 2 + 1 / slots.POLL_SECONDS
+
+
+def test_a_set_of_live_slots_outlives_every_mark_in_it(function: Fresh, bundle: "Bundle", table: str) -> None:
+    """One caller's request may last longer than the next one's, and so its mark."""
+    for number, deadline in enumerate(["24", "1"]):
+        mint(function("odyssey", DEADLINE_SECONDS=deadline, **AMPLE), str(number))
+    sets = [item for key, item in items(bundle, table).items() if key.startswith("odyssey#live")]
+    lasts = [(int(item["expires"]["N"]), [int(mark.partition("#")[0]) for mark in item["live"]["SS"]]) for item in sets]
+    assert [len(ends) for _, ends in lasts] == [2, 2]
+    assert all(expires > max(ends) for expires, ends in lasts)
 
 
 # What is kept

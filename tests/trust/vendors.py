@@ -45,7 +45,8 @@ ODYSSEY = Vendor(
     {
         "/auth/token": {"access_token": "{token}-access", "expires_in": 3600},
         "/sessions/request": {"session_id": "s-1", "signalling_url": "wss://signal.example", "capabilities": {}},
-        "/sessions/token": {"session_token": "{token}", "expires_in": 600},
+        # A JWT with the claim {"session_id": "s-1"}: the vendor's SDKs load nothing else.
+        "/sessions/token": {"session_token": "e30.eyJzZXNzaW9uX2lkIjoicy0xIn0.{token}", "expires_in": 600},
     },
 )
 SPATIALGEN = Vendor("spatialgen", "spatialgen-lease", "key", {}, temporary)

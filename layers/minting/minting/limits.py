@@ -65,19 +65,18 @@ class Limits:
     def take(self, windows: Sequence[Window], deadline: Deadline, also: Sequence[Change] = ()) -> None:
         """Counts one mint in all windows, together with the changes in `also`, or nothing at all.
 
-        Raises `quota_exceeded`, `vendor_stopped`, `vendor_unavailable` (a pause), `limits_unavailable`, or Refused
-        for one of `also`.
+        Raises Refused for the first of `also` that cannot be; else `quota_exceeded`, `vendor_stopped`, `vendor_unavailable`
+        (a pause) or `limits_unavailable`.
         """
         not_stopped = Change(STOP, "", "attribute_not_exists(#id) OR #until < :now", {"now": int(time())})
-        changes = [*(window.take() for window in windows), not_stopped, *also]
+        changes = [*also, *(window.take() for window in windows), not_stopped]
         try:
             self._ledger.change(changes, deadline)
         except Refused as refused:
-            if refused.index < len(windows):
-                raise windows[refused.index].exceeded() from None
-            if refused.index == len(windows):
-                raise _stopped(refused.item) from None
-            raise Refused(refused.index - len(windows) - 1, refused.item) from None
+            index = refused.index - len(also)
+            if index < 0:
+                raise
+            raise (windows[index].exceeded() if index < len(windows) else _stopped(refused.item)) from None
 
     def give_back(self, windows: Sequence[Window], deadline: Deadline, also: Sequence[Change] = ()) -> None:
         """Undoes `take`, as far as the table lets us: what cannot be given back stays counted."""

@@ -2,7 +2,8 @@
 
 A session is claimed before the vendor is asked for it, and written down as soon as the vendor has named it. So a second call with
 the same Idempotency-Key (or, without one, by the same caller within REPEAT_SECONDS) gets credentials for the same session, even
-when the first call's answer was lost or its function ended half-way.
+when the first call's answer was lost or its function ended half-way. A caller that has left its session releases it: the slot
+is free, and the key is for a new session.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from minting.callers import Caller
 from minting.deadline import Deadline
 from minting.ledger import Change, Item, Ledger, Refused
 from minting.limits import Limits, Window
+from minting.owners import KEPT
 from minting.problems import Problem
 
 REPEAT_SECONDS = 10
@@ -25,6 +27,12 @@ REPEAT_SECONDS = 10
 
 KEYED_SECONDS = 600
 """How long an Idempotency-Key stands for its session: as long as the vendor's credential for it is good."""
+
+REPEATS = 20
+"""Calls for a session that is there already. A client that backs off needs a few; a loop ends here."""
+
+OVERTIME_SECONDS = 60
+"""By how much a mark may outlast `Rules.seconds`: a request's 30 s at API Gateway, and the rest for clocks that differ."""
 
 POLL_SECONDS = 0.2
 """How often a call looks whether another one with the same key has got its session."""
@@ -44,7 +52,7 @@ class Rules(NamedTuple):
 class Claim(NamedTuple):
     """One call's claim to a session. `key` is the item that repeated calls find, `mark` is in both sets of live slots.
 
-    A mark begins with the second at which its slot is free again.
+    A mark begins with the second at which its slot is free again. `owner` is the digest of the caller.
     """
 
     key: str
@@ -57,23 +65,45 @@ class Claim(NamedTuple):
         now = int(time())
         free = "attribute_not_exists(#id) OR #ends < :now"
         values = {"claim": self.mark, "ends": pending_until, "gone": now + rules.seconds, "now": now}
-        claim = Change(self.key, "SET #claim = :claim, #ends = :ends, #expires = :gone REMOVE #found", free, values)
-        return [claim, self._join(self.owner, rules.live_per_caller, rules), self._join("live", rules.live, rules)]
+        update = "SET #claim = :claim, #ends = :ends, #expires = :gone REMOVE #found, #repeats"
+        own, everyones = self.places
+        joins = [self._join(own, rules.live_per_caller, rules), self._join(everyones, rules.live, rules)]
+        return [Change(self.key, update, free, values), *joins]
+
+    @property
+    def places(self) -> tuple[str, str]:
+        """The sets of live slots: the caller's, and everybody's."""
+        return f"live#{self.owner}", "live"
 
     def _join(self, place: str, most: int, rules: Rules) -> Change:
-        values = {"mark": {self.mark}, "most": most, "gone": int(time()) + rules.seconds}
+        values = {"mark": {self.mark}, "most": most, "gone": int(time()) + rules.seconds + OVERTIME_SECONDS}
         room = "attribute_not_exists(#live) OR size(#live) < :most"
         return Change(place, "ADD #live :mark SET #expires = :gone", room, values)
 
-    def found(self, session: bytes) -> Change:
-        """Writes the session down for whoever repeats the call."""
+    def found(self, session: bytes, name: str) -> list[Change]:
+        """Writes the session down for calls that repeat this one and, under its `name`, for its owner to release."""
         values = {"found": session, "ends": int(time()) + self.seconds_kept, "claim": self.mark}
-        return Change(self.key, "SET #found = :found, #ends = :ends", "#claim = :claim", values)
+        found = Change(self.key, "SET #found = :found, #ends = :ends", "#claim = :claim", values)
+        gone = int(time() + KEPT.total_seconds())
+        owned = {"owner": self.owner, "key": self.key, "claim": self.mark, "gone": gone}
+        update = "SET #owner = :owner, #key = :key, #claim = :claim, #expires = :gone"
+        return [found, Change(name, update, "", owned)]
+
+    def again(self) -> Change:
+        """Counts one more call for the session, unless the key no longer stands for it."""
+        same = "#claim = :claim AND #ends >= :now AND (attribute_not_exists(#repeats) OR #repeats < :most)"
+        values = {"claim": self.mark, "now": int(time()), "one": 1, "most": REPEATS}
+        return Change(self.key, "ADD #repeats :one", same, values)
+
+    def leave(self) -> list[Change]:
+        """Gives the slot back. A set that the table has dropped already comes back, and needs an end like any other."""
+        update = "DELETE #live :mark SET #expires = if_not_exists(#expires, :gone)"
+        values = {"mark": {self.mark}, "gone": int(time()) + OVERTIME_SECONDS}
+        return [Change(place, update, "", values) for place in self.places]
 
     def release(self) -> list[Change]:
         """Gives the slot back; the next call with the key takes another."""
-        leave = [Change(place, "DELETE #live :mark", "", {"mark": {self.mark}}) for place in (self.owner, "live")]
-        return [self.forget(), *leave]
+        return [self.forget(), *self.leave()]
 
     def forget(self) -> Change:
         """The next call with the key takes another session; the slot of this one stays counted."""
@@ -88,13 +118,14 @@ class Held[T](NamedTuple):
 
 
 class Slots[T]:
-    """One vendor's live sessions. `shape` is what is kept of one: never a credential."""
+    """One vendor's live sessions. `shape` is what is kept of one: never a credential. `name` is its key in the table."""
 
-    def __init__(self, ledger: Ledger, limits: Limits, rules: Rules, shape: type[T]) -> None:
+    def __init__(self, ledger: Ledger, limits: Limits, rules: Rules, shape: type[T], name: Callable[[T], str]) -> None:
         self._ledger = ledger
         self._limits = limits
         self._rules = rules
         self._shape = shape
+        self._name = name
 
     def claim(self, caller: Caller, repeat_key: str | None, deadline: Deadline) -> Claim:
         """The claim of one call. The same key of another caller is another key.
@@ -104,12 +135,14 @@ class Slots[T]:
         owner = caller.digest
         key = hashlib.sha256(f"{owner}{repeat_key or ''}".encode()).hexdigest()
         mark = f"{int(time() + deadline.remaining()) + 1 + self._rules.seconds}#{secrets.token_hex(8)}"
-        return Claim(f"session#{key}", mark, KEYED_SECONDS if repeat_key else REPEAT_SECONDS, f"live#{owner}")
+        return Claim(f"session#{key}", mark, KEYED_SECONDS if repeat_key else REPEAT_SECONDS, owner)
 
     def session(self, claim: Claim, windows: Sequence[Window], take: Callable[[], T], deadline: Deadline) -> Held[T]:
-        """The session that the claim's key already has, or else a new one from `take`; counted in `windows` either way.
+        """The session that the claim's key already has, or else a new one from `take`. `windows` count new ones alone.
 
-        Raises what `take` raises, the limits' problems, or `in_progress` when another call with the key is not done in time.
+        A repeat is looked for first, so that a caller whose hour is full still gets into the session that it has.
+        Raises what `take` raises, the limits' problems (`repeats` is one: REPEATS), or `in_progress` when another call with
+        the key is not done in time.
         """
         while True:
             try:
@@ -122,14 +155,28 @@ class Slots[T]:
                     continue
                 item = self._wait(claim, refused.item, deadline)
             if item:
-                self._limits.take(windows, deadline)
-                session = msgspec.json.decode(item["found"], type=self._shape)
-                return Held(session, claim._replace(mark=item["claim"]))
+                with suppress(Refused):  # released meanwhile, or repeated once too often: the next look says which
+                    return self._repeat(claim, item, deadline)
 
-    def release(self, claim: Claim, deadline: Deadline) -> None:
+    def gone(self, claim: Claim, deadline: Deadline) -> None:
         """Called when the vendor no longer knows the claim's session: the slot is free, and the key is for a new one."""
         with suppress(Refused, Problem):
             self._ledger.change(claim.release(), deadline)
+
+    def release(self, name: str, deadline: Deadline) -> None:
+        """Called when a client has left the session of that `name`, by its owner: as `gone`, and once for each session.
+
+        Raises `limits_unavailable`; a call that is repeated then does what is left to do.
+        """
+        item = self._ledger.read(name)
+        if "claim" not in item:
+            return
+        claim = Claim(item["key"], item["claim"], 0, item["owner"])
+        with suppress(Refused):  # by now the key stands for another session
+            self._ledger.change([claim.forget()], deadline)
+        once = Change(name, "REMOVE #claim", "#claim = :claim", {"claim": claim.mark})
+        with suppress(Refused):  # another release was faster
+            self._ledger.change([once, *claim.leave()], deadline)
 
     def _open(self, claim: Claim, windows: Sequence[Window], take: Callable[[], T], deadline: Deadline) -> T:
         try:
@@ -139,8 +186,18 @@ class Slots[T]:
             self._limits.give_back(windows, deadline, claim.release() if known else [claim.forget()])
             raise
         with suppress(Refused, Problem):  # this call has its session; only a repeated one would miss it
-            self._ledger.change([claim.found(msgspec.json.encode(session))], deadline)
+            self._ledger.change(claim.found(msgspec.json.encode(session), self._name(session)), deadline)
         return session
+
+    def _repeat(self, claim: Claim, item: Item, deadline: Deadline) -> Held[T]:
+        """The session in the key's item. Raises Refused when that is out of date, `quota_exceeded` after REPEATS repeats."""
+        if item.get("repeats", 0) >= REPEATS:
+            wait = max(1, item["ends"] - int(time()) + 1)
+            detail = f"The limit repeats ({REPEATS}) is reached. For another session, send another Idempotency-Key."
+            raise Problem("quota_exceeded", detail, limit="repeats", retry_after=wait)
+        first = claim._replace(mark=item["claim"])
+        self._limits.take([], deadline, [first.again()])
+        return Held(msgspec.json.decode(item["found"], type=self._shape), first)
 
     def _wait(self, claim: Claim, item: Item, deadline: Deadline) -> Item | None:
         """The item of the session that another call with the key gets, or None when that call has failed."""
@@ -153,7 +210,8 @@ class Slots[T]:
 
     def _make_room(self, claim: Claim, refused: Refused, deadline: Deadline) -> None:
         """Drops the marks whose time is up. Raises `quota_exceeded` when there are none."""
-        place, name = ((claim.owner, "slots_per_caller"), ("live", "slots"))[refused.index - 1]
+        place = claim.places[refused.index - 1]
+        name = ("slots_per_caller", "slots")[refused.index - 1]
         ends = {mark: int(mark.partition("#")[0]) for mark in refused.item["live"]}
         over = {mark for mark, end in ends.items() if end < time()}
         if not over:

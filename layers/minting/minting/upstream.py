@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http.cookiejar import DefaultCookiePolicy
 from time import monotonic, time
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self, TypedDict, Unpack
 from urllib.parse import quote
 
@@ -113,10 +114,18 @@ class Upstream:
 
     Nothing is asked twice, but for what never left (a refused connection) and the paths in `repeatable`: those are asked
     again after a broken connection or a 502, 503 or 504, with backoff, and after a `Retry-After` of up to PATIENCE.
+    `repeat_after` adds statuses for some of these paths.
     Raises ValueError for a base URL that is none: a slip of the team's must not look like a fault of the vendor's.
     """
 
-    def __init__(self, base_url: str, *, repeatable: Collection[str] = (), dialect: Dialect = by_status) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        repeatable: Collection[str] = (),
+        repeat_after: Mapping[str, Collection[int]] = MappingProxyType({}),
+        dialect: Dialect = by_status,
+    ) -> None:
         if not BASE_URL.match(base_url):
             raise ValueError(f"{base_url!r} is no base URL, such as https://api.example.com")
         self._base_url = base_url.rstrip("/")
@@ -125,9 +134,8 @@ class Upstream:
         careful = HTTPAdapter(max_retries=_Retry(total=2, read=0, status=0, **_COMMON))
         self._session.mount(self._base_url, careful)
         for path in repeatable:
-            again = HTTPAdapter(
-                max_retries=_Retry(total=2, read=1, status=2, status_forcelist={502, 503, 504}, **_COMMON)
-            )
+            statuses = {502, 503, 504, *repeat_after.get(path, ())}
+            again = HTTPAdapter(max_retries=_Retry(total=2, read=1, status=2, status_forcelist=statuses, **_COMMON))
             again.poolmanager = careful.poolmanager  # one pool of connections, two ways to use it
             self._session.mount(f"{self._base_url}/{path}", again)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="upstream")

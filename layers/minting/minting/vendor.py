@@ -140,11 +140,14 @@ class Vendor[S: Settings, K: Key](Function):
         """Declares a function as what mints at `routes` (`POST /v1/...`, as API Gateway names them)."""
         return self._declares(routes, body, {**MINTED, **terms})
 
-    def mints_session[B: Body, T, C: msgspec.Struct](  # noqa: PLR0913 - two steps, and what lies between them
-        self, route: str, *, body: type[B], facts: Facts, take: Action[B, K, T], session: type[T], rules: Rules
+    def slots[T](self, rules: Rules, shape: type[T], name: Callable[[T], str]) -> Slots[T]:
+        """The vendor's live sessions, for `mints_session` and for what releases them."""
+        return Slots(self.ledger, self._limits, rules, shape, name)
+
+    def mints_session[B: Body, T, C: msgspec.Struct](
+        self, route: str, *, body: type[B], facts: Facts, take: Action[B, K, T], slots: Slots[T]
     ) -> Callable[[Action[T, K, Credential[C]]], Action[T, K, Credential[C]]]:
         """Declares a function as what mints credentials for a session. `take` gets a new one, and with it a slot."""
-        slots = Slots(self.ledger, self._limits, rules, session)
         return self._declares([route], body, {**MINTED, "facts": facts, "sessions": Sessions(slots, take)})
 
     def serves[B: Body, R: Result](
@@ -216,12 +219,15 @@ class Vendor[S: Settings, K: Key](Function):
         windows = self._limits.windows(asked.caller) if operation.counted else []
         if windows:
             self._limits.take(windows, asked.deadline)
-        return self._or_given_back(windows, operation, asked.body, asked)
+        return self._or_given_back(windows, operation, asked)
 
     def _with_session(
         self, operation: Operation[K], sessions: Sessions[K], asked: Asked[Any], *, again: bool = True
     ) -> Result:
-        """Asks for the credentials of a session; for those of a new one, once, where the vendor no longer knows it."""
+        """Asks for the credentials of a session; for those of a new one, once, where the vendor no longer knows it.
+
+        A session that was taken stays counted when its credentials fail: the next try with the key gets them uncounted.
+        """
         claim = sessions.slots.claim(asked.caller, asked.repeat_key, asked.deadline)
         windows = self._limits.windows(asked.caller)
 
@@ -230,20 +236,20 @@ class Vendor[S: Settings, K: Key](Function):
 
         held = sessions.slots.session(claim, windows, take, asked.deadline)
         try:
-            return self._or_given_back(windows, operation, held.session, asked)
+            result: Result = self._with_key(operation, operation.ask, held.session, asked)
         except Problem as problem:
             if problem.vendor_status != 404:
                 raise
-            sessions.slots.release(held.claim, asked.deadline)
+            sessions.slots.gone(held.claim, asked.deadline)
             if not again:
                 raise
+        else:
+            return result
         return self._with_session(operation, sessions, asked, again=False)
 
-    def _or_given_back(
-        self, windows: Sequence[Window], operation: Operation[K], subject: Any, asked: Asked[Any]
-    ) -> Result:
+    def _or_given_back(self, windows: Sequence[Window], operation: Operation[K], asked: Asked[Any]) -> Result:
         try:
-            result: Result = self._with_key(operation, operation.ask, subject, asked)
+            result: Result = self._with_key(operation, operation.ask, asked.body, asked)
         except Exception:
             self._limits.give_back(windows, asked.deadline)
             raise
