@@ -102,7 +102,7 @@ def _vendor(template: Template, function: str) -> Vendor:
         caller_per_hour=int(variables["CALLER_PER_HOUR"]) if "API_KEY_SECRET" in variables else 0,
         per_day=int(variables["VENDOR_PER_DAY"]) if "API_KEY_SECRET" in variables else 0,
         slots=sum(int(value) for name, value in variables.items() if name.endswith("_SLOTS")),
-        routes=len(own["Events"]),
+        routes=sum(event["Type"] == "HttpApi" for event in own["Events"].values()),
         memory=int(template.resolve(shared["MemorySize"])) / 1024,
         timeout=float(shared["Timeout"]),
         architecture=template.resolve(shared["Architectures"])[0],

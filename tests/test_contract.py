@@ -19,6 +19,7 @@ PUBLIC = {"spatius_app_id", "spatius_avatar_id"}
 UPLOAD = {
     "videoName": "A film",
     "layout": "2D",
+    "folderName": "Home",
     "files": [{"fileName": "film.mp4", "fileRole": "video", "sizeBytes": 1000}],
 }
 
@@ -85,8 +86,9 @@ def test_post_spatialgen_uploads_part_urls_complete_and_cancel(ask: Ask) -> None
     part = signed.json()["parts"][0]
     assert requests.put(part["url"], data=bytes(part["sizeBytes"]), timeout=30).status_code == 200
     assert ask(f"POST {file}/complete", {}).status_code == 200
-    other = ask("POST /v1/spatialgen/uploads", UPLOAD).json()["uploadSessionId"]
-    assert ask(f"POST /v1/spatialgen/uploads/{other}/cancel", {}).status_code == 204
+    for way in ("DELETE {}", "POST {}/cancel"):
+        other = f"/v1/spatialgen/uploads/{ask('POST /v1/spatialgen/uploads', UPLOAD).json()['uploadSessionId']}"
+        assert ask(way.format(other)).status_code == 204
 
 
 def test_get_spatialgen_videos_and_streams_and_post_widevine_licenses(ask: Ask) -> None:

@@ -94,7 +94,8 @@ def log_group(block: Json) -> str:
 
 
 def routes(block: Json) -> list[str]:
-    events = [event["Properties"] for event in block["Properties"]["Events"].values()]
+    listed = block["Properties"]["Events"].values()
+    events = [event["Properties"] for event in listed if event["Type"] == "HttpApi"]
     return [f"{event['Method']} {event['Path']}" for event in events]
 
 
@@ -402,6 +403,19 @@ def test_a_temporary_key_sets_off_an_alarm_a_day_before_it_ends(deployed: Json) 
     assert watched["Dimensions"] == [{"Name": "service", "Value": "spatialgen"}]
     assert (watched["Statistic"], watched["Threshold"]) == ("Minimum", 24 * 3600)
     assert watched["ComparisonOperator"] == "LessThanThreshold"
+
+
+def test_a_temporary_key_is_looked_at_often_enough_for_its_alarm_where_nobody_calls(deployed: Json) -> None:
+    """Between two looks the alarm keeps its state, so that it neither ends nor begins for want of a number."""
+    watched = deployed["Resources"]["SpatialGenKeyExpiresAlarm"]["Properties"]
+    assert watched["TreatMissingData"] == "ignore"
+    assert (watched["EvaluationPeriods"], watched["Period"]) == (1, 3600)
+    (rule,) = of_type(deployed, "AWS::Events::Rule").values()
+    assert rule["Condition"] == "DeploySpatialGen"
+    assert rule["Properties"]["ScheduleExpression"] == "rate(12 hours)"  # at least once on the key's last day
+    (target,) = rule["Properties"]["Targets"]
+    assert "Input" not in target
+    assert "SpatialGenFunction" in json.dumps(target["Arn"])
 
 
 def test_alarms_tell_the_operators_topic_where_there_is_one(deployed: Json) -> None:

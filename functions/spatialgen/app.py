@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import Annotated, Any, Literal, NamedTuple, NoReturn, Self
 from urllib.parse import urlencode
 from uuid import UUID
+from warnings import deprecated
 
 import msgspec
 
@@ -19,21 +20,27 @@ from minting.credentials import Credential, not_revocable, rfc3339, utc
 from minting.keys import Key, Secret
 from minting.problems import FieldError, KeyRejected, Problem
 from minting.settings import AllowList, Settings
-from minting.upstream import Reply, Upstream, by_status, segment
+from minting.upstream import Reply, Upstream, by_status, resource_refused, segment
 from minting.vendor import Call, Vendor
+
+MAX_FILES = 150
+"""Files of one upload: both halves, and audio and subtitles in all languages. The vendor has no bound."""
 
 
 class SpatialGenSettings(Settings, frozen=True, kw_only=True):
     """`SPATIALGEN_API_URL`, `SPATIALGEN_DRM_URL`; `SPATIALGEN_LEASE`: whether callers get the readonly key itself.
 
     Allow-lists: `SPATIALGEN_FOLDERS`, which callers may read, and `SPATIALGEN_UPLOAD_FOLDERS`, which an upload may name.
+    `SPATIALGEN_UPLOAD_MAX_FILES` and `SPATIALGEN_UPLOAD_MAX_BYTES` bound one upload.
     """
 
     spatialgen_api_url: str = "https://spatialgen.com/api"
     spatialgen_drm_url: str = "https://drm.spatialgen.com"
-    spatialgen_lease: bool = True
+    spatialgen_lease: bool = False
     spatialgen_folders: AllowList = AllowList()
     spatialgen_upload_folders: AllowList = AllowList()
+    spatialgen_upload_max_files: Annotated[int, msgspec.Meta(ge=1, le=MAX_FILES)] = MAX_FILES
+    spatialgen_upload_max_bytes: Annotated[int, msgspec.Meta(ge=1, lt=2**53)] = 200 * 10**9
 
 
 # Keys
@@ -78,11 +85,20 @@ def readonly_key(keys: SpatialGenKeys) -> ReadonlyKey:
     """The readonly key, as long as it lives; each use tells the alarm how long that is."""
     if keys.readonly is None:
         raise unusable("there is no readonly key in its secret")
-    left = (keys.readonly.expires_at - datetime.now(UTC)).total_seconds()
-    vendor.audit.gauge("key_expires_in", left)
+    left = seconds_left(keys.readonly)
+    vendor.audit.gauge(EXPIRES_IN, left)
     if left <= 0:
         raise unusable("its readonly key has expired")
     return keys.readonly
+
+
+def seconds_left(key: ReadonlyKey) -> float:
+    """Negative once the key has expired."""
+    return (key.expires_at - datetime.now(UTC)).total_seconds()
+
+
+EXPIRES_IN = "key_expires_in"
+"""The metric that the alarm in template.yaml watches, in seconds."""
 
 
 def unusable(reason: str) -> Problem:
@@ -114,7 +130,9 @@ def sent_dialect(reply: Reply) -> Problem | None:
 
 
 def thing_dialect(reply: Reply) -> Problem | None:
-    """Where one thing is named, 404 is an unknown one, and 409 and 410 one that is over."""
+    """The request names one thing: it is refused (403), unknown (404), or over (409, 410)."""
+    if reply.status == 403:
+        return resource_refused(reply.status)
     if reply.status in {404, 409, 410}:
         detail = "The vendor has no such thing, or it is over: complete, cancelled or expired."
         return Problem("not_found", detail, vendor_status=reply.status)
@@ -125,9 +143,15 @@ vendor = Vendor("spatialgen", SpatialGenSettings, SpatialGenKeys)
 settings = vendor.settings
 # To read, sign, complete or cancel twice is as good as once: documented of completing, assumed of the others.
 api = Upstream(settings.spatialgen_api_url, repeatable=["videos/"], dialect=thing_dialect)
-# A start that is repeated would leave an upload behind that nobody knows of.
+# A start that is repeated would leave an upload behind that nobody can go on with.
 starts = Upstream(settings.spatialgen_api_url, dialect=sent_dialect)
 drm = Upstream(settings.spatialgen_drm_url, repeatable=["widevine/license"], dialect=thing_dialect)
+
+
+@vendor.expires(EXPIRES_IN)
+def key_life(keys: SpatialGenKeys) -> float | None:
+    """Seconds until the readonly key ends; None for a deployment that only uploads."""
+    return seconds_left(keys.readonly) if keys.readonly else None
 
 
 # The lease
@@ -146,7 +170,7 @@ class Lease(msgspec.Struct, frozen=True):
 
 
 def permit_lease(_: LeaseRequest, __: Caller) -> Iterator[FieldError]:
-    """Nothing, where callers are to read through us alone: the key itself knows no folders."""
+    """Refuses unless the team has switched the lease on: the key opens folders that are not listed."""
     if not settings.spatialgen_lease:
         yield FieldError("", "This deployment hands out no key (SPATIALGEN_LEASE)")
 
@@ -178,7 +202,19 @@ type Number = int | float | None
 type Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
-class VideosRequest(Body, frozen=True):
+class Page(Body, frozen=True, kw_only=True):
+    """A part of the vendor's list, because the whole may be over the 6 MB that a Lambda answers with."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 100
+    offset: Annotated[int, msgspec.Meta(ge=0, lt=2**53)] = 0
+
+    def of[T](self, found: list[T]) -> tuple[list[T], int | None]:
+        """This part, and the offset of the next one; None at the end."""
+        end = self.offset + self.limit
+        return found[self.offset : end], end if end < len(found) else None
+
+
+class VideosRequest(Page, frozen=True, kw_only=True):
     """Filters; a folder's name is case-sensitive."""
 
     folderName: Annotated[list[Name], msgspec.Meta(max_length=32)] = msgspec.field(default_factory=list)
@@ -186,7 +222,7 @@ class VideosRequest(Body, frozen=True):
     visibility: Literal["public", "drm"] | msgspec.UnsetType = msgspec.UNSET
 
 
-class StreamsRequest(Body, frozen=True):
+class StreamsRequest(Page, frozen=True, kw_only=True):
     """A video of the vendor's library."""
 
     id: Annotated[int, msgspec.Meta(ge=1, lt=2**53)]
@@ -229,17 +265,24 @@ class Published(msgspec.Struct, frozen=True):
     library: Library
 
 
-class Video(msgspec.Struct, frozen=True):
-    """All streams of one video."""
+class WholeVideo(msgspec.Struct, frozen=True):
+    """The vendor's answer for one video: all of its streams."""
 
     streams: list[Stream]
     library: Library
 
 
+class Video(WholeVideo, frozen=True):
+    """Streams of one video. `nextOffset` is where the next page begins, null at the end."""
+
+    nextOffset: int | None
+
+
 class Videos(msgspec.Struct, frozen=True):
-    """Streams of any number of videos."""
+    """Streams of any number of videos. `nextOffset` is where the next page begins, null at the end."""
 
     videos: list[Published]
+    nextOffset: int | None
 
 
 def permit_reading(_: Body, __: Caller) -> Iterator[FieldError]:
@@ -254,17 +297,21 @@ def permit_reading(_: Body, __: Caller) -> Iterator[FieldError]:
     outcome="read",
     choices={"folderName": "spatialgen_folders"},
     permit=permit_reading,
+    counted=True,
     part=readonly_part,
 )
 def list_videos(request: VideosRequest, call: Call[SpatialGenKeys]) -> Videos:
-    """Published streams, newest first. What the vendor filters is filtered again: an older page of its has no `visibility`."""
+    """Published streams, newest first, one page of them.
+
+    We filter the vendor's answer again: an older page of its documents does not know `visibility`.
+    """
     folders = request.folderName or sorted(settings.spatialgen_folders.of(call.caller.id))
     filters = [("folderName", folder) for folder in folders if "*" not in folders]
     visibility = request.visibility or None
     filters += [("visibility", visibility)] if visibility else []
     path = f"videos/published?{urlencode(filters)}"
     found = api.request("GET", path, list[Published], call.deadline, headers=reading(call), dialect=by_status)
-    return Videos([each for each in found if fits(each, folders, visibility)])
+    return Videos(*request.of([each for each in found if fits(each, folders, visibility)]))
 
 
 def fits(each: Published, folders: list[str], visibility: str | None) -> bool:
@@ -275,19 +322,30 @@ def fits(each: Published, folders: list[str], visibility: str | None) -> bool:
 STREAMS = "/v1/spatialgen/videos/{id}/streams"
 
 
-@vendor.serves(f"GET {STREAMS}", body=StreamsRequest, outcome="read", permit=permit_reading, part=readonly_part)
+@vendor.serves(
+    f"GET {STREAMS}", body=StreamsRequest, outcome="read", permit=permit_reading, counted=True, part=readonly_part
+)
 def list_streams(request: StreamsRequest, call: Call[SpatialGenKeys]) -> Video:
-    """A video's streams. One in another folder is as one that is not there, so that ids cannot be tried out."""
+    """A video's streams, one page of them.
+
+    A video in another folder gets the answer of one that is not there, so that nobody can try out ids.
+    """
     path = f"videos/{request.id}/streams"
-    video = api.request("GET", path, Video, call.deadline, headers=reading(call), dialect=video_dialect)
+    video = api.request("GET", path, WholeVideo, call.deadline, headers=reading(call), dialect=video_dialect)
     if (video.library.folderName or "") not in settings.spatialgen_folders.of(call.caller.id):
         raise no_video()
-    return video
+    streams, following = request.of(video.streams)
+    return Video(streams, video.library, following)
 
 
 def video_dialect(reply: Reply) -> Problem | None:
-    """404 is a video that is not there."""
-    return no_video() if reply.status == 404 else by_status(reply)
+    """404 is a video that is not there, 403 one that the key may not read."""
+    match reply.status:
+        case 404:
+            return no_video()
+        case 403:
+            return resource_refused(reply.status)
+    return by_status(reply)
 
 
 def no_video() -> Problem:
@@ -351,9 +409,6 @@ LANGUAGES = frozenset(TAGS.split())
 TONGUES = {"audio": LANGUAGES | {"zxx"}, "subtitle": LANGUAGES}
 """The language tags of a role's files; `zxx` is no language, such as music. Files of other roles have no tag."""
 
-MOST_FILES = 150
-"""Of one upload; both halves, and audio and subtitles in every language, are fewer. The vendor documents no bound."""
-
 
 class UploadFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A file that is going to be uploaded. `fileName` is a name, not a path."""
@@ -373,7 +428,7 @@ class StartRequest(Body, frozen=True, omit_defaults=True):
 
     videoName: Name
     layout: Literal["2D", "MVHEVC", "SBS", "TB", "Separate", "AIV"]
-    files: Annotated[list[UploadFile], msgspec.Meta(min_length=1, max_length=MOST_FILES)]
+    files: Annotated[list[UploadFile], msgspec.Meta(min_length=1, max_length=MAX_FILES)]
     perspective: Literal["Regular", "180", "360"] | None = None
     description: Annotated[str, msgspec.Meta(max_length=4096)] | None = None
     folderName: Name | None = None
@@ -386,7 +441,8 @@ class StartRequest(Body, frozen=True, omit_defaults=True):
         if layout == "AIV" and members.get("perspective") != "180":
             yield FieldError("perspective", "The layout AIV takes 180 alone")
         if isinstance(listed, list) and listed:
-            files = [Sent.of(file) for file in listed[:MOST_FILES]]
+            files = [Sent.of(file) for file in listed[:MAX_FILES]]
+            yield from size_faults(files)
             yield from role_faults(layout, files)
             for place, file in enumerate(files):
                 yield from file_faults(f"files[{place}]", file)
@@ -398,18 +454,29 @@ class Sent(NamedTuple):
     role: str
     extension: str
     tag: object
+    size: int
 
     @classmethod
     def of(cls, file: Any) -> Self:
-        """From any JSON value; the extension in lower case, with its dot."""
+        """From any JSON value. The extension is in lower case, with its dot. A wrong size is 0 bytes."""
         members = file if isinstance(file, dict) else {}
-        extension = PurePath(text(members.get("fileName"))).suffix.lower()
-        return cls(text(members.get("fileRole")), extension, members.get("languageTag"))
+        extension, size = PurePath(text(members.get("fileName"))).suffix.lower(), members.get("sizeBytes")
+        role, tag = text(members.get("fileRole")), members.get("languageTag")
+        return cls(role, extension, tag, size if isinstance(size, int) and size > 0 else 0)
 
 
 def text(value: object) -> str:
     """A text in what may be any JSON value."""
     return value if isinstance(value, str) else ""
+
+
+def size_faults(files: list[Sent]) -> Iterator[FieldError]:
+    """More files or bytes than this deployment takes in one upload."""
+    most, largest = settings.spatialgen_upload_max_files, settings.spatialgen_upload_max_bytes
+    if len(files) > most:
+        yield FieldError("files", f"This deployment takes {most} files at most (SPATIALGEN_UPLOAD_MAX_FILES)")
+    if sum(file.size for file in files) > largest:
+        yield FieldError("files", f"This deployment takes {largest} bytes in all (SPATIALGEN_UPLOAD_MAX_BYTES)")
 
 
 def role_faults(layout: str, files: list[Sent]) -> Iterator[FieldError]:
@@ -446,7 +513,8 @@ def file_faults(place: str, file: Sent) -> Iterator[FieldError]:
 
 # Uploads
 
-FILE = "/v1/spatialgen/uploads/{sessionId}/files/{uploadId}"
+UPLOAD = "/v1/spatialgen/uploads/{sessionId}"
+FILE = f"{UPLOAD}/files/{{uploadId}}"
 
 LIFE = timedelta(days=5)
 """After which the vendor drops an upload that is not complete."""
@@ -524,13 +592,25 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """The vendor's answer to a start. It is not documented: the names are those of the later calls (an assumption)."""
+    """The vendor's answer to a start. It is not documented: the names are an assumption.
 
-    uploadSessionId: Id
+    The paths of the later calls name the upload `uploadSessionId`, a cancel's answer `sessionId`.
+    Either will do.
+    """
+
     files: Annotated[list[Any], msgspec.Meta(min_length=1)]
+    uploadSessionId: Id | None = None
+    sessionId: Id | None = None
 
     def __post_init__(self) -> None:
+        if not self.session:
+            raise ValueError("neither uploadSessionId nor sessionId")
         msgspec.structs.force_setattr(self, "files", [known_file(file) for file in self.files])
+
+    @property
+    def session(self) -> str:
+        """The upload's id, whatever the vendor calls it."""
+        return self.uploadSessionId or self.sessionId or ""
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -612,24 +692,62 @@ def at(request: FileRequest, step: str) -> str:
     return f"videos/uploads/{segment(request.sessionId)}/files/{segment(request.uploadId)}/{step}"
 
 
+def permit_upload(request: StartRequest, _: Caller) -> Iterator[FieldError]:
+    """Refuses an upload to the vendor's own default folder, unless every folder is offered."""
+    if request.folderName is None and "*" not in settings.spatialgen_upload_folders:
+        yield FieldError("folderName", "Name a folder that this deployment offers (SPATIALGEN_UPLOAD_FOLDERS)")
+
+
 @vendor.serves(
     "POST /v1/spatialgen/uploads",
     body=StartRequest,
     outcome="started",
     status=201,
     choices={"folderName": "spatialgen_upload_folders"},
+    permit=permit_upload,
     counted=True,
     largest=256 * 1024,
     part=upload_part,
 )
 def start(request: StartRequest, call: Call[SpatialGenKeys]) -> Started:
     """A new upload, with which its caller alone may go on. A folder that is not named is the vendor's default."""
-    begun = starts.request("POST", "videos/uploads", Begun, call.deadline, headers=uploading(call), json=request)
-    session = begun.uploadSessionId
-    files = [file_of(FileRequest(session, file.uploadId)) for file in begun.files]
-    for thing in [upload_of(UploadRequest(session)), *files]:
+    begun = begin(request, call)
+    try:
+        remember(begun, call)
+    except Problem as problem:
+        raise left_behind(problem) from None
+    return Started(begun.session, begun.files)
+
+
+def begin(request: StartRequest, call: Call[SpatialGenKeys]) -> Begun:
+    """Asks the vendor once. A problem is not retryable if an upload may have begun all the same.
+
+    It may have after an answer that is lost or unusable, and after a fault inside the vendor.
+    A 503 says that the vendor has done nothing (RFC 9110 section 15.6.4).
+    """
+    try:
+        return starts.request("POST", "videos/uploads", Begun, call.deadline, headers=uploading(call), json=request)
+    except Problem as problem:
+        status = problem.vendor_status or 0
+        if problem.ambiguous or (status >= 500 and status != 503):
+            raise left_behind(problem) from None
+        raise
+
+
+def remember(begun: Begun, call: Call[SpatialGenKeys]) -> None:
+    """Writes down whose the upload and its files are."""
+    files = [file_of(FileRequest(begun.session, file.uploadId)) for file in begun.files]
+    for thing in [upload_of(UploadRequest(begun.session)), *files]:
         vendor.owners.remember(thing, call.caller, datetime.now(UTC) + LIFE, call.deadline)
-    return Started(session, begun.files)
+
+
+def left_behind(problem: Problem) -> Problem:
+    """The same problem, not to be retried: each retry may leave another upload at the vendor."""
+    detail = (
+        "An upload may have begun at the vendor, but nobody can go on with it. It ends there after five days. "
+        "Another start may leave another one behind."
+    )
+    return Problem(problem.code, detail, vendor_status=problem.vendor_status, retryable=False)
 
 
 @vendor.serves(
@@ -662,16 +780,36 @@ def complete(request: CompleteRequest, call: Call[SpatialGenKeys]) -> Completed:
     return api.request("POST", path, Completed, call.deadline, headers=uploading(call), json=wanted)
 
 
-CANCEL = "/v1/spatialgen/uploads/{sessionId}/cancel"
+@vendor.serves(
+    f"DELETE {UPLOAD}",
+    body=UploadRequest,
+    outcome="cancelled",
+    status=204,
+    thing=upload_of,
+    owned=True,
+    part=upload_part,
+)
+def cancel(request: UploadRequest, call: Call[SpatialGenKeys]) -> None:
+    """Ends the upload of all files for good. 204 says that the vendor has cancelled it.
+
+    The vendor's 404, 409 and 410 are `not_found`: the upload is over, and may have become a video.
+    """
+    api.reply("DELETE", f"videos/uploads/{segment(request.sessionId)}", call.deadline, headers=uploading(call))
 
 
 @vendor.serves(
-    f"POST {CANCEL}", body=UploadRequest, outcome="cancelled", status=204, thing=upload_of, owned=True, part=upload_part
+    f"POST {UPLOAD}/cancel",
+    body=UploadRequest,
+    outcome="cancelled",
+    status=204,
+    thing=upload_of,
+    owned=True,
+    part=upload_part,
 )
-def cancel(request: UploadRequest, call: Call[SpatialGenKeys]) -> None:
-    """Ends the upload of all files for good. Path and answer are not documented (an assumption); the answer is not read."""
-    path = f"videos/uploads/{segment(request.sessionId)}/cancel"
-    api.reply("POST", path, call.deadline, headers=uploading(call), json={})
+@deprecated("Use DELETE; version 0.3 removes this route.", category=None)
+def cancel_by_post(request: UploadRequest, call: Call[SpatialGenKeys]) -> None:
+    """The old way to cancel: use DELETE on the upload itself, which does the same."""
+    cancel(request, call)
 
 
 handler = vendor.handler

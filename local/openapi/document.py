@@ -111,6 +111,7 @@ def described(declared: Declared, sample: Sample) -> tuple[Json, dict[str, Json]
             *(parameter(field, in_path, components[name], sample) for field in sorted(parameters)),
             *([IDEMPOTENCY_KEY] if declared.operation.sessions else []),
         ],
+        "deprecated": hasattr(declared.operation.ask, "__deprecated__"),
         "requestBody": None,
         "responses": responses(declared, answer, sample),
     }

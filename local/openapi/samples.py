@@ -28,6 +28,7 @@ FOLLOWS: dict[str, tuple[str, Mapping[str, str]]] = {
     "spatialgen-part-urls": ("spatialgen-start", FILE),
     "spatialgen-complete": ("spatialgen-start", FILE),
     "spatialgen-cancel": ("spatialgen-start", UPLOAD),
+    "spatialgen-cancel-post": ("spatialgen-start", UPLOAD),
 }
 """What goes on with another operation's answer: members of the path or of the body, and where in the answer they are."""
 

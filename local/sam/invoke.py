@@ -32,7 +32,7 @@ AWS = {
     "AWS_MAX_ATTEMPTS": "1",
 }
 
-NAMING = {"extend", "revoke", "part-urls", "complete", "cancel", "watch", "end"}
+NAMING = {"extend", "revoke", "part-urls", "complete", "cancel", "cancel-post", "watch", "end"}
 """Operations that go on with what another has made."""
 
 

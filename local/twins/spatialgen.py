@@ -37,17 +37,23 @@ class SpatialGenTwin(Twin):
     """keys: API key -> Key. videos: library id -> {"stream"s, "library"}. groups: upload session id -> Group.
 
     part_bytes: size of an upload part. url_seconds: life of a part URL. error_shape: "json", "text" or "empty".
+    session_name: what the answer to a start calls the upload, which is not documented.
     """
 
     vendor = "spatialgen"
     url_variable = "SPATIALGEN_API_URL"
     base_path = "/api"
     mint_calls = ()
-    parameters: ClassVar[Mapping[str, str]] = {"SpatialGenFolders": "Home,Events", "SpatialGenUploadFolders": "Home"}
-    settings: ClassVar[tuple[str, ...]] = ("part_bytes", "url_seconds", "error_shape")
+    parameters: ClassVar[Mapping[str, str]] = {
+        "SpatialGenFolders": "Home,Events",
+        "SpatialGenUploadFolders": "Home",
+        "SpatialGenLease": "true",
+    }
+    settings: ClassVar[tuple[str, ...]] = ("part_bytes", "url_seconds", "error_shape", "session_name")
     part_bytes: int = 104_857_600
     url_seconds: int = 3600
     error_shape: str = "json"
+    session_name: str = "uploadSessionId"
     keys: dict[str, Key]
 
     @classmethod
@@ -78,7 +84,7 @@ class SpatialGenTwin(Twin):
             "POST /api/videos/uploads": self.start_upload,
             f"POST {file}/part-urls": self.sign_parts,
             f"POST {file}/complete": self.complete_file,
-            "POST /api/videos/uploads/<session_id>/cancel": self.cancel_upload,
+            "DELETE /api/videos/uploads/<session_id>": self.cancel_upload,
             "PUT /storage/<upload_id>/<int:number>": self.store_part,
             "POST /widevine/license": self.license,
         }
@@ -164,7 +170,7 @@ class SpatialGenTwin(Twin):
             return self._refuse(400, "; ".join(faults))
         group = open_group(body, self.part_bytes, self.now())
         self.groups[group.session_id] = group
-        return {"uploadSessionId": group.session_id, "files": [file.shown() for file in group.files.values()]}, 200
+        return {self.session_name: group.session_id, "files": [file.shown() for file in group.files.values()]}, 200
 
     def sign_parts(self, session_id: str, upload_id: str) -> ResponseReturnValue:
         refusal = self._key_refusal(UPLOADERS) or self._upload_refusal(session_id, upload_id)
@@ -184,7 +190,7 @@ class SpatialGenTwin(Twin):
             return refusal
         group = self.groups[session_id]
         file = group.files[upload_id]
-        if not file.completed or group.cancelled:
+        if not file.completed or group.cancelled_at:
             refusal = self._upload_refusal(session_id, upload_id)
             if refusal or not file.accepts(self.body() or {}):
                 return refusal or self._refuse(400, "Parts are missing or their ETags differ")
@@ -192,7 +198,7 @@ class SpatialGenTwin(Twin):
         return file.shown() | {"libraryId": group.library_id}, 200
 
     def cancel_upload(self, session_id: str) -> ResponseReturnValue:
-        """Path and answer: A. Cancels the whole group; repeating it is harmless."""
+        """Cancels the whole group. A: how it answers a repeat, and an upload that is complete or unknown."""
         refusal = self._key_refusal(UPLOADERS)
         if refusal:
             return refusal
@@ -201,8 +207,14 @@ class SpatialGenTwin(Twin):
             return self._refuse(404, "No such upload")
         if group.library_id is not None:
             return self._refuse(409, "The upload is complete")
-        group.cancelled = True
-        return {"uploadSessionId": session_id, "status": "cancelled"}, 200
+        group.cancelled_at = group.cancelled_at or self.now()
+        return {
+            "sessionId": session_id,
+            "status": "canceled",
+            "canceledAt": _moment(group.cancelled_at),
+            "fileCount": len(group.files),
+            "canceledFileCount": sum(not file.completed for file in group.files.values()),
+        }, 200
 
     def add_video(self, start: dict[str, Any]) -> int:
         """A library record without streams: the vendor's job has not run yet. Returns its id."""

@@ -141,17 +141,17 @@ class File:
 
 @dataclass
 class Group:
-    """Files that become one video. expires: Unix seconds. library_id: once the last file is complete."""
+    """Files that become one video. Times in Unix seconds. library_id: once the last file is complete."""
 
     start: dict[str, Any]
     files: dict[str, File]
     expires: float
-    cancelled: bool = False
+    cancelled_at: float | None = None
     library_id: int | None = None
     session_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def is_open(self, now: float) -> bool:
-        return not self.cancelled and self.library_id is None and now < self.expires
+        return not self.cancelled_at and self.library_id is None and now < self.expires
 
     def finish(self, file: File, add_video: Callable[[dict[str, Any]], int]) -> None:
         """The last completion creates one library record; repeating one changes nothing."""

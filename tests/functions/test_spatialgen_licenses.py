@@ -14,6 +14,7 @@ from tests.functions.contract import (
     NOT_ALLOWED,
     NOT_CONFIGURED,
     NOT_FOUND,
+    OPERATORS_ERROR,
     TOO_LARGE,
     Fresh,
     Said,
@@ -88,7 +89,13 @@ def test_an_answer_without_a_licence_is_malformed(warm: Fresh, body: Any) -> Non
     assert said(spatialgen.ask(EVENT)) == MALFORMED.of(200)
 
 
-@pytest.mark.parametrize(("status", "expected"), [(400, INVALID.of(400)), (404, NOT_FOUND.of(404)), *BY_STATUS])
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        *((400, INVALID.of(400)), (403, OPERATORS_ERROR.of(403)), (404, NOT_FOUND.of(404))),
+        *(row for row in BY_STATUS if row[0] != 403),
+    ],
+)
 def test_every_error_goes_by_its_status(
     warm: Fresh, monkeypatch: pytest.MonkeyPatch, status: int, expected: Said
 ) -> None:
@@ -98,6 +105,16 @@ def test_every_error_goes_by_its_status(
     answer = spatialgen.ask(EVENT)
     assert said(answer) == expected
     assert "spatialgen-local" not in json.dumps(answer.raw)
+
+
+def test_a_403_about_one_licence_stops_nobody_else_and_is_not_about_the_key(
+    function: Fresh, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spatialgen = function("spatialgen")
+    spatialgen.twin.fault(Fault(path="/widevine", status=403, times=1))
+    assert said(spatialgen.ask(EVENT)) == OPERATORS_ERROR.of(403)
+    assert [spatialgen.ask(event, sub="bob").status for event in (EVENT, "spatialgen-videos")] == [200, 200]
+    assert "vendor_key_rejected" not in capsys.readouterr().out
 
 
 def test_what_passes_at_once_costs_no_licence(function: Fresh) -> None:

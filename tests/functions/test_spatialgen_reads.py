@@ -14,10 +14,12 @@ from tests.functions.contract import (
     BY_STATUS,
     ERROR,
     INVALID,
+    KEY_REJECTED,
     MALFORMED,
     NOT_ALLOWED,
     NOT_CONFIGURED,
     NOT_FOUND,
+    OPERATORS_ERROR,
     Fresh,
     Said,
     faults,
@@ -148,7 +150,11 @@ def test_a_folder_that_is_not_listed_is_refused_and_the_vendor_not_asked(
         ("visibility=", ["visibility"]),
         ("visibility=null", ["visibility"]),
         ("visibility=public&visibility=drm", ["visibility"]),
-        ("limit=5&offset=5", ["limit", "offset"]),
+        ("limit=0&offset=-1", ["limit", "offset"]),
+        ("limit=501&offset=1.5", ["limit", "offset"]),
+        ("limit=&offset=x", ["limit", "offset"]),
+        ("limit=1&limit=2", ["limit"]),
+        (f"offset={2**53}", ["offset"]),
         ("apiKey=a&visibility=PUBLIC", ["apiKey", "visibility"]),
     ],
 )
@@ -251,20 +257,21 @@ def test_a_listing_answers_what_is_documented_and_nothing_more(warm: Fresh) -> N
     spatialgen = warm("spatialgen")
     pair = {"stream": STREAM | LOUD, "library": LIBRARY | LOUD, **LOUD}
     spatialgen.twin.fault(Fault(body=[pair]))
-    assert videos(spatialgen).body == {"videos": [PAIR]}
+    assert videos(spatialgen).body == {"videos": [PAIR], "nextOffset": None}
 
 
 def test_streams_answer_what_is_documented_and_nothing_more(warm: Fresh) -> None:
     spatialgen = warm("spatialgen")
     spatialgen.twin.fault(Fault(body={"streams": [STREAM | LOUD], "library": LIBRARY | LOUD, **LOUD}))
-    assert streams(spatialgen).body == {"streams": [STREAM], "library": LIBRARY}
+    assert streams(spatialgen).body == {"streams": [STREAM], "library": LIBRARY, "nextOffset": None}
 
 
 def test_what_the_vendor_leaves_out_is_null(warm: Fresh) -> None:
     spatialgen = warm("spatialgen")
     spatialgen.twin.fault(Fault(body={"streams": [{}], "library": {"folderName": "Home", "perspective": "180"}}))
     known = {"folderName": "Home", "perspective": "180"}
-    assert streams(spatialgen).body == {"streams": [dict.fromkeys(STREAM)], "library": dict.fromkeys(LIBRARY) | known}
+    library = dict.fromkeys(LIBRARY) | known
+    assert streams(spatialgen).body == {"streams": [dict.fromkeys(STREAM)], "library": library, "nextOffset": None}
 
 
 @pytest.mark.parametrize(
@@ -290,11 +297,76 @@ def test_streams_that_are_none_are_malformed(warm: Fresh, body: Any) -> None:
     assert said(streams(spatialgen)) == MALFORMED.of(200)
 
 
+# Pages
+
+
+def numbered(count: int) -> list[dict[str, Any]]:
+    return [{"stream": STREAM, "library": LIBRARY | {"id": number}} for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("query", "found", "following"),
+    [
+        ("", range(100), 100),
+        ("offset=100", range(100, 200), 200),
+        ("offset=200", range(200, 250), None),
+        ("offset=150", range(150, 250), None),
+        ("limit=500", range(250), None),
+        ("limit=1", range(1), 1),
+        ("limit=249", range(249), 249),
+        ("limit=250", range(250), None),
+        ("offset=250", [], None),
+        (f"offset={2**53 - 1}", [], None),
+        ("limit=2&offset=7&visibility=public", [7, 8], 9),
+    ],
+)
+def test_a_listing_comes_in_pages(warm: Fresh, query: str, found: Any, following: int | None) -> None:
+    spatialgen = warm("spatialgen")
+    spatialgen.twin.fault(Fault(body=numbered(250)))
+    answer = videos(spatialgen, query)
+    assert ids(answer) == list(found)
+    assert answer.body["nextOffset"] == following
+    assert not {"limit", "offset"} & parse_qs(spatialgen.twin.calls[-1].query).keys()
+
+
+def test_a_page_is_of_what_the_caller_may_read(function: Fresh) -> None:
+    spatialgen = function("spatialgen", SPATIALGEN_FOLDERS="Home")
+    hidden = {"stream": STREAM, "library": LIBRARY | {"folderName": "Secret"}}
+    spatialgen.twin.fault(Fault(body=[hidden, *numbered(2), hidden]))
+    answer = videos(spatialgen, "limit=2")
+    assert (ids(answer), answer.body["nextOffset"]) == ([0, 1], None)
+
+
+@pytest.mark.parametrize(
+    ("query", "names", "following"), [("", 100, 100), ("limit=3&offset=118", 2, None), ("limit=500", 120, None)]
+)
+def test_the_streams_of_a_video_come_in_pages(warm: Fresh, query: str, names: int, following: int | None) -> None:
+    spatialgen = warm("spatialgen")
+    spatialgen.twin.fault(Fault(body={"streams": [STREAM] * 120, "library": LIBRARY}))
+    answer = streams(spatialgen, rawQueryString=query)
+    assert (len(answer.body["streams"]), answer.body["nextOffset"]) == (names, following)
+
+
+def test_the_largest_page_of_small_entries_is_far_below_what_a_lambda_answers_with(warm: Fresh) -> None:
+    """The vendor's 4 MB of empty entries would be 33 MB with all their nulls."""
+    spatialgen = warm("spatialgen")
+    entry = {"stream": {}, "library": {"folderName": "Home"}}
+    spatialgen.twin.fault(Fault(body=[entry] * 70_000))
+    answer = videos(spatialgen, "limit=500")
+    assert len(ids(answer)) == 500
+    assert len(answer.raw["body"]) < 600_000
+
+
 # The vendor in trouble, keys and limits
 
+ABOUT_THE_KEY, ABOUT_THE_VIDEO = (403, KEY_REJECTED.of(403)), (403, OPERATORS_ERROR.of(403))
+OTHERS = [(400, ERROR.of(400)), *(row for row in BY_STATUS if row[0] != 403)]
 
-@pytest.mark.parametrize("ask", [videos, streams])
-@pytest.mark.parametrize(("status", "expected"), [(400, ERROR.of(400)), *BY_STATUS])
+
+@pytest.mark.parametrize(
+    ("ask", "status", "expected"),
+    [(videos, *row) for row in [*OTHERS, ABOUT_THE_KEY]] + [(streams, *row) for row in [*OTHERS, ABOUT_THE_VIDEO]],
+)
 def test_every_error_goes_by_its_status(
     warm: Fresh, monkeypatch: pytest.MonkeyPatch, ask: Any, status: int, expected: Said
 ) -> None:
@@ -338,9 +410,32 @@ def test_without_a_live_readonly_key_nothing_is_read(function: Fresh, secret: di
     assert spatialgen.twin.calls == []
 
 
-def test_reads_are_not_counted(function: Fresh) -> None:
-    spatialgen = function("spatialgen", CALLER_PER_HOUR="1", VENDOR_PER_DAY="1")
-    assert [ask(spatialgen).status for ask in (videos, streams) for _ in range(3)] == [200] * 6
+def test_reads_are_counted_and_what_fails_is_given_back(function: Fresh) -> None:
+    spatialgen = function("spatialgen", CALLER_PER_HOUR="2", VENDOR_PER_DAY="3")
+    spatialgen.twin.fault(Fault(status=500, times=2))
+    asked = [ask(spatialgen) for ask in (videos, streams, videos, streams, videos)]
+    assert [answer.status for answer in asked] == [502, 502, 200, 200, 429]
+    assert [streams(spatialgen, sub="bob").status for _ in range(2)] == [200, 429]
+    assert len(spatialgen.twin.calls) == 5
+
+
+def test_a_403_about_one_video_stops_nobody_else_and_is_not_about_the_key(
+    function: Fresh, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spatialgen = function("spatialgen")
+    spatialgen.twin.fault(Fault(path=STREAMS, status=403))
+    assert [said(streams(spatialgen)) for _ in range(2)] == [OPERATORS_ERROR.of(403)] * 2
+    others = [streams(spatialgen, OPERA, sub="bob"), videos(spatialgen, sub="bob")]
+    others += [spatialgen.ask(event, sub="bob") for event in ("spatialgen-lease", "spatialgen-widevine")]
+    assert [answer.status for answer in others] == [200, 200, 201, 200]
+    assert "vendor_key_rejected" not in capsys.readouterr().out
+
+
+def test_a_403_about_the_list_is_about_the_key(function: Fresh, capsys: pytest.CaptureFixture[str]) -> None:
+    spatialgen = function("spatialgen")
+    spatialgen.twin.fault(Fault(path=PUBLISHED, status=403))
+    assert said(videos(spatialgen)) == KEY_REJECTED.of(403)
+    assert '"vendor_key_rejected":[1' in capsys.readouterr().out.replace(" ", "")
 
 
 # The key itself
@@ -348,8 +443,9 @@ def test_reads_are_not_counted(function: Fresh) -> None:
 EVENTS = ["spatialgen-lease", "spatialgen-videos", "spatialgen-streams", "spatialgen-widevine"]
 
 
-def test_a_deployment_that_is_read_through_us_alone_hands_out_no_key(function: Fresh) -> None:
-    spatialgen = function("spatialgen", SPATIALGEN_LEASE="false")
+@pytest.mark.parametrize("lease", ["", "false"])
+def test_no_key_is_handed_out_unless_the_team_says_so(function: Fresh, lease: str) -> None:
+    spatialgen = function("spatialgen", SPATIALGEN_LEASE=lease)
     assert said(spatialgen.ask("spatialgen-lease")) == NOT_ALLOWED
     assert [spatialgen.ask(event).status for event in EVENTS[1:]] == [200, 200, 200]
 

@@ -25,7 +25,9 @@ from tests.functions.contract import (
     NOT_ALLOWED,
     NOT_CONFIGURED,
     NOT_FOUND,
+    OPERATORS_ERROR,
     PASSING_ERROR,
+    TIMED_OUT,
     TOO_LARGE,
     UNAVAILABLE,
     Fresh,
@@ -51,7 +53,8 @@ def video(name: str = "a.mov", size: int = 10, role: str = "video", **fields: An
 
 
 def upload(*files: dict[str, Any], layout: str = "SBS", **fields: Any) -> dict[str, Any]:
-    return {"videoName": "Reef", "layout": layout, "files": list(files) or [video()], **fields}
+    body = {"videoName": "Reef", "layout": layout, "files": list(files) or [video()], "folderName": "Home"}
+    return body | fields
 
 
 class Upload(NamedTuple):
@@ -71,8 +74,8 @@ class Upload(NamedTuple):
     def complete(self, *parts: dict[str, Any], place: int = 0, sub: str = "alice") -> Answer:
         return self.step("complete", {"parts": list(parts)} if parts else {}, place, sub)
 
-    def cancel(self, sub: str = "alice") -> Answer:
-        return self.function.ask("spatialgen-cancel", sub=sub, pathParameters={"sessionId": self.session})
+    def cancel(self, sub: str = "alice", event: str = "spatialgen-cancel") -> Answer:
+        return self.function.ask(event, sub=sub, pathParameters={"sessionId": self.session})
 
 
 def started(function: "Function", *files: dict[str, Any], sub: str = "alice", **fields: Any) -> Upload:
@@ -140,10 +143,11 @@ def test_an_upload_over_http(bundle: "Bundle", http: requests.Session) -> None:
     [part] = http.post(f"{file}/part-urls", json={"partNumbers": [1]}).json()["parts"]
     assert requests.put(part["url"], data=b"0123456789", timeout=5).status_code == 200
     assert http.post(f"{file}/complete").json()["status"] == "completed"
-    assert http.post(f"{url}/{begun['uploadSessionId']}/cancel").status_code == 404  # it is complete
+    assert http.delete(f"{url}/{begun['uploadSessionId']}").status_code == 404  # it is complete
     other = http.post(url, json=upload()).json()["uploadSessionId"]
-    cancelled = http.post(f"{url}/{other}/cancel")
+    cancelled = http.delete(f"{url}/{other}")
     assert (cancelled.status_code, cancelled.content) == (204, b"")
+    assert http.post(f"{url}/{other}/cancel").status_code == 204
 
 
 # The rules of a start
@@ -168,8 +172,8 @@ FITTING = {
         upload(video(), *(video("a.m4a", role="audio", languageTag=tag.upper()) for tag in sorted(LANGUAGES))),
     ],
     "words": [upload(description="", folderName="Home"), upload(description="x" * 4096)],
-    "nulls": [upload(video(languageTag=None), description=None, folderName=None, perspective=None)],
-    "a large file": [upload(video(size=2**53 - 1))],
+    "nulls": [upload(video(languageTag=None), description=None, perspective=None)],
+    "a large file": [upload(video(size=200 * 10**9))],
     "long names": [upload(video("x" * 251 + ".mov"), videoName="x" * 255)],
     "many files": [upload(video(), *[video("a.srt", 1, "subtitle", languageTag="en")] * 149)],
 }
@@ -228,7 +232,7 @@ BROKEN: dict[str, tuple[Any, list[str]]] = {
     "a size below nothing": (upload(video(size=-1)), ["files[0].sizeBytes"]),
     "a size that is no integer": (upload(video(size=1.5)), ["files[0].sizeBytes"]),  # type: ignore[arg-type]
     "a size that is a text": (upload(video(size="10")), ["files[0].sizeBytes"]),  # type: ignore[arg-type]
-    "a size that no JSON reader keeps": (upload(video(size=2**53)), ["files[0].sizeBytes"]),
+    "a size that no JSON reader keeps": (upload(video(size=2**53)), ["files", "files[0].sizeBytes"]),
     "two videos": (wrong(), ["files[1].fileRole"]),
     "three videos": (upload(video(), video(), video()), ["files[1].fileRole", "files[2].fileRole"]),
     "no video": (upload(AIME), ["files"]),
@@ -402,12 +406,12 @@ def test_steps_go_to_the_uploads_own_paths(function: Fresh) -> None:
     begun.complete({"partNumber": 1, "etag": '"e"'})
     begun.complete()
     begun.cancel()
-    calls = [(call.method, call.path, json.loads(call.body)) for call in begun.function.twin.calls[1:]]
+    calls = [(call.method, call.path, json.loads(call.body or "null")) for call in begun.function.twin.calls[1:]]
     assert calls == [
         ("POST", f"{file}/part-urls", {"startPartNumber": 1, "count": 1}),
         ("POST", f"{file}/complete", {"parts": [{"partNumber": 1, "etag": '"e"'}]}),
         ("POST", f"{file}/complete", {}),
-        ("POST", f"{UPLOADS}/{begun.session}/cancel", {}),
+        ("DELETE", f"{UPLOADS}/{begun.session}", None),
     ]
 
 
@@ -551,7 +555,32 @@ def test_an_answer_that_is_none_is_malformed(begun: Upload, step: str) -> None:
 def test_a_start_without_names_to_go_on_with_is_malformed(warm: Fresh, body: Any) -> None:
     spatialgen = warm("spatialgen")
     spatialgen.twin.fault(Fault(path=UPLOADS, body=body))
-    assert said(spatialgen.ask("spatialgen-start", upload())) == MALFORMED.of(200)
+    assert said(spatialgen.ask("spatialgen-start", upload())) == MALFORMED.of(200)._replace(retryable=False)
+
+
+@pytest.mark.parametrize(
+    ("names", "session"),
+    [
+        ({"sessionId": "s-2"}, "s-2"),
+        ({"sessionId": "s-2", "uploadSessionId": None}, "s-2"),
+        ({"sessionId": None, "uploadSessionId": "s-1"}, "s-1"),
+        ({"sessionId": "s-2", "uploadSessionId": "s-1"}, "s-1"),
+    ],
+)
+def test_a_start_takes_either_name_for_the_upload(function: Fresh, names: dict[str, Any], session: str) -> None:
+    spatialgen = function("spatialgen")
+    spatialgen.twin.fault(Fault(path=UPLOADS, body={"files": STARTED["files"]} | names))
+    assert started(spatialgen).session == session
+
+
+def test_an_upload_that_the_vendor_names_session_id_goes_on_to_its_video(
+    function: Fresh, http: requests.Session
+) -> None:
+    spatialgen = function("spatialgen")
+    twin_of(spatialgen).session_name = "sessionId"
+    begun = started(spatialgen)
+    put(http, begun.sign().body["parts"], b"0123456789")
+    assert begun.complete().body["libraryId"] == 4824
 
 
 def test_the_upload_key_is_in_no_answer(function: Fresh) -> None:
@@ -706,18 +735,58 @@ def test_a_larger_body_is_too_large_and_a_large_wrong_one_has_a_small_answer(beg
 # Folders
 
 
-@pytest.mark.parametrize(
-    ("listed", "expected"), [("", NOT_ALLOWED), ("home", NOT_ALLOWED), ("a,Home", None), ("*", None)]
-)
-def test_an_upload_names_a_folder_that_is_listed(function: Fresh, listed: str, expected: Said | None) -> None:
+WITHOUT_A_FOLDER = {name: value for name, value in upload().items() if name != "folderName"}
+
+
+@pytest.mark.parametrize("body", [upload(), WITHOUT_A_FOLDER, upload(folderName=None)], ids=["Home", "none", "null"])
+@pytest.mark.parametrize("listed", ["", "home", "a,Home", "*"])
+def test_an_upload_names_a_folder_that_is_listed_unless_any_is(
+    function: Fresh, listed: str, body: dict[str, Any]
+) -> None:
     spatialgen = function("spatialgen", SPATIALGEN_UPLOAD_FOLDERS=listed, SPATIALGEN_FOLDERS="*")
-    answer = spatialgen.ask("spatialgen-start", upload(folderName="Home"))
-    assert (said(answer) if expected else answer.status) == (expected or 201)
-    assert len(spatialgen.twin.calls) == (0 if expected else 1)
+    answer = spatialgen.ask("spatialgen-start", body)
+    allowed = listed == "*" or (listed == "a,Home" and bool(body.get("folderName")))
+    assert len(spatialgen.twin.calls) == allowed
+    assert answer.status == 201 if allowed else (said(answer), faults(answer)) == (NOT_ALLOWED, ["folderName"])
 
 
-def test_an_upload_that_names_no_folder_needs_none(function: Fresh) -> None:
-    assert started(function("spatialgen", SPATIALGEN_UPLOAD_FOLDERS="", SPATIALGEN_FOLDERS=""))
+# Sizes
+
+
+@pytest.mark.parametrize(("sizes", "status"), [([10, 20], 201), ([30], 201), ([10, 21], 400), ([31], 400)])
+def test_an_upload_has_no_more_bytes_than_the_deployment_takes(function: Fresh, sizes: list[int], status: int) -> None:
+    spatialgen = function("spatialgen", SPATIALGEN_UPLOAD_MAX_BYTES="30")
+    files = [video(size=sizes[0]), *(video("a.aime", size, "aime") for size in sizes[1:])]
+    answer = spatialgen.ask("spatialgen-start", upload(*files))
+    assert answer.status == status
+    if status == 400:
+        assert said(answer) == INVALID
+        message = "This deployment takes 30 bytes in all (SPATIALGEN_UPLOAD_MAX_BYTES)"
+        assert answer.body["errors"] == [{"field": "files", "message": message}]
+        assert spatialgen.twin.calls == []
+
+
+@pytest.mark.parametrize(("texts", "status"), [(1, 201), (2, 400), (149, 400)])
+def test_an_upload_has_no_more_files_than_the_deployment_takes(function: Fresh, texts: int, status: int) -> None:
+    spatialgen = function("spatialgen", SPATIALGEN_UPLOAD_MAX_FILES="2")
+    files = [video(), *[video("a.srt", 1, "subtitle", languageTag="en")] * texts]
+    answer = spatialgen.ask("spatialgen-start", upload(*files))
+    assert answer.status == status
+    if status == 400:
+        assert said(answer) == INVALID
+        message = "This deployment takes 2 files at most (SPATIALGEN_UPLOAD_MAX_FILES)"
+        assert answer.body["errors"] == [{"field": "files", "message": message}]
+        assert spatialgen.twin.calls == []
+
+
+@pytest.mark.parametrize("sizes", [[200 * 10**9 + 1], [10**11, 10**11, 1], [2**53 - 1] * 150, [10**40]])
+def test_two_hundred_gigabytes_are_the_most_unless_the_team_says_otherwise(warm: Fresh, sizes: list[int]) -> None:
+    spatialgen = warm("spatialgen")
+    files = [video(size=sizes[0]), *(video("a.srt", size, "subtitle", languageTag="en") for size in sizes[1:])]
+    answer = spatialgen.ask("spatialgen-start", upload(*files))
+    assert said(answer) == INVALID
+    assert any("200000000000 bytes" in error["message"] for error in answer.body["errors"])
+    assert spatialgen.twin.calls == []
 
 
 # The life of an upload
@@ -748,6 +817,31 @@ def test_cancelling_ends_the_upload_for_good(function: Fresh) -> None:
     assert (cancelled.status, cancelled.headers, cancelled.raw["body"]) == (204, {"cache-control": "no-store"}, "")
     ends = [begun.sign(), begun.sign(place=1), begun.complete(), begun.complete(place=1)]
     assert [said(answer) for answer in ends] == [NOT_FOUND.of(409)] * 4
+    assert begun.cancel().status == 204
+
+
+def test_both_ways_to_cancel_end_the_upload_at_the_vendor(function: Fresh) -> None:
+    spatialgen = function("spatialgen")
+    for event in ("spatialgen-cancel", "spatialgen-cancel-post"):
+        begun = started(spatialgen)
+        assert said(begun.cancel("mallory", event)) == NOT_FOUND
+        assert begun.cancel(event=event).status == 204
+        assert twin_of(spatialgen).groups[begun.session].cancelled_at
+        last = spatialgen.twin.calls[-1]
+        assert (last.method, last.path) == ("DELETE", f"{UPLOADS}/{begun.session}")
+
+
+@pytest.mark.parametrize("status", [404, 409, 410])
+@pytest.mark.parametrize("event", ["spatialgen-cancel", "spatialgen-cancel-post"])
+def test_a_cancel_that_the_vendor_has_not_done_is_never_told_as_done(function: Fresh, event: str, status: int) -> None:
+    begun = started(function("spatialgen"))
+    begun.function.twin.fault(Fault(status=status))
+    assert said(begun.cancel(event=event)) == NOT_FOUND.of(status)
+
+
+def test_a_cancel_that_is_lost_on_its_way_is_sent_again(function: Fresh) -> None:
+    begun = started(function("spatialgen"))
+    begun.function.twin.fault(Fault(mode="drop", times=1))
     assert begun.cancel().status == 204
 
 
@@ -792,14 +886,14 @@ def test_a_start_that_fails_is_given_back(function: Fresh) -> None:
 STATUSES = {
     400: (INVALID, INVALID),
     401: (KEY_REJECTED, KEY_REJECTED),
-    403: (KEY_REJECTED, KEY_REJECTED),
+    403: (KEY_REJECTED, OPERATORS_ERROR),
     404: (ERROR, NOT_FOUND),
     409: (ERROR, NOT_FOUND),
     410: (ERROR, NOT_FOUND),
     418: (ERROR, ERROR),
     422: (INVALID, INVALID),
     429: (BUSY, BUSY),
-    500: (PASSING_ERROR, PASSING_ERROR),
+    500: (ERROR, PASSING_ERROR),
     503: (UNAVAILABLE, UNAVAILABLE),
 }
 
@@ -874,6 +968,67 @@ def test_a_start_is_not_asked_twice_and_the_rest_is(function: Fresh) -> None:
         for fault in (Fault(status=503, times=1), Fault(mode="drop", times=1)):
             spatialgen.twin.fault(fault)
             assert ask().status == status
+
+
+LOST = {
+    "dropped": (Fault(mode="drop"), UNAVAILABLE),
+    "cut": (Fault(mode="cut"), MALFORMED),
+    "no JSON": (Fault(body="<html>"), MALFORMED.of(200)),
+    "nothing": (Fault(status=204), MALFORMED.of(204)),
+    "a fault": (Fault(status=500), ERROR.of(500)),
+    "an unknown fault": (Fault(status=520), ERROR.of(520)),
+    "a bad gateway": (Fault(status=502), UNAVAILABLE.of(502)),
+    "a gateway's time-out": (Fault(status=504), UNAVAILABLE.of(504)),
+    "late": (Fault(delay=0.7), TIMED_OUT._replace(retry_after=None)),
+}
+
+
+@pytest.mark.parametrize(("fault", "problem"), LOST.values(), ids=LOST)
+def test_a_start_whose_answer_is_lost_is_not_to_be_retried(warm: Fresh, fault: Fault, problem: Said) -> None:
+    spatialgen = warm("spatialgen")
+    spatialgen.twin.fault(fault)
+    answer = spatialgen.ask("spatialgen-start", upload(), timeout=1.3)
+    assert said(answer) == problem._replace(retryable=False)
+    assert "Another start may leave another one behind" in answer.body["detail"]
+    assert len(spatialgen.twin.calls) <= 1
+
+
+@pytest.mark.parametrize("status", [408, 429, 503])
+def test_a_start_that_the_vendor_has_not_begun_may_be_retried(warm: Fresh, status: int) -> None:
+    spatialgen = warm("spatialgen")
+    spatialgen.twin.fault(Fault(status=status))
+    assert said(spatialgen.ask("spatialgen-start", upload())).retryable
+
+
+def test_a_start_that_never_left_may_be_retried(function: Fresh, nobody: str) -> None:
+    spatialgen = function("spatialgen", SPATIALGEN_API_URL=nobody)
+    assert said(spatialgen.ask("spatialgen-start", upload())) == UNAVAILABLE.of(None, retry_after=2)
+
+
+def test_an_upload_whose_owner_cannot_be_written_down_is_not_to_be_retried(
+    function: Fresh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spatialgen = function("spatialgen")
+
+    def fail(*_: Any) -> None:
+        raise Problem("limits_unavailable", "The limits cannot be checked right now.", retry_after=5)
+
+    monkeypatch.setattr(spatialgen.module.vendor.owners, "remember", fail)
+    answer = spatialgen.ask("spatialgen-start", upload())
+    assert (answer.body["code"], answer.body["retryable"]) == ("limits_unavailable", False)
+    assert len(twin_of(spatialgen).groups) == 1
+
+
+def test_a_403_about_one_upload_stops_nobody_else_and_is_not_about_the_key(
+    function: Fresh, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spatialgen = function("spatialgen")
+    begun = started(spatialgen)
+    spatialgen.twin.fault(Fault(path=f"{UPLOADS}/", status=403, times=3))
+    refused = [said(answer) for answer in (begun.sign(), begun.complete(), begun.cancel())]
+    assert refused == [OPERATORS_ERROR.of(403)] * 3
+    assert "vendor_key_rejected" not in capsys.readouterr().out
+    assert started(spatialgen, sub="bob").sign(sub="bob").status == 200
 
 
 # Keys

@@ -388,6 +388,7 @@ BROKERED: dict[str, tuple[dict[str, str], Any]] = {
     "spatialgen-part-urls": (FILE, {"uploadId": "f-1", "parts": [SIGNED]}),
     "spatialgen-complete": (FILE, {"uploadId": "f-1"}),
     "spatialgen-cancel": (SESSION, {}),
+    "spatialgen-cancel-post": (SESSION, {}),
     "spatialgen-videos": ({}, [{"stream": {"streamUrl": TOKEN}, "library": {"folderName": "Home"}}]),
     "spatialgen-streams": ({"id": "1"}, {"streams": [{"streamUrl": TOKEN}], "library": {"folderName": "Home"}}),
     "spatialgen-widevine": ({}, {"license": TOKEN}),

@@ -24,6 +24,10 @@ def post(
     return http.post(twin.base_url + path, json=body or {}, headers={HEADER: key})
 
 
+def cancel(http: requests.Session, twin: SpatialGenTwin, session: str, key: str = UPLOAD) -> requests.Response:
+    return http.delete(f"{twin.base_url}/videos/uploads/{session}", headers={HEADER: key})
+
+
 def start_body(layout: str = "SBS", *files: tuple[str, str, int], **fields: Any) -> dict[str, Any]:
     named = [{"fileName": name, "fileRole": role, "sizeBytes": size} for name, role, size in files]
     return {"videoName": "Reef", "layout": layout, "files": named or [video(10)], **fields}
@@ -199,10 +203,36 @@ def test_a_part_url_refuses_the_key_another_method_a_late_or_changed_use(
 
 def test_cancelling_ends_the_whole_group(http: requests.Session, spatialgen: SpatialGenTwin) -> None:
     session, files = start(http, spatialgen, 5, 5)
-    assert post(http, spatialgen, f"/videos/uploads/{session}/cancel").status_code == 200
+    answer = cancel(http, spatialgen, session)
+    assert answer.status_code == 200
+    told = answer.json()
+    assert told.keys() == {"sessionId", "status", "canceledAt", "fileCount", "canceledFileCount"}
+    assert (told["sessionId"], told["fileCount"], told["canceledFileCount"]) == (session, 2, 2)
+    assert cancel(http, spatialgen, session).json() == told
     for file in files:
         path = f"/videos/uploads/{session}/files/{file['uploadId']}"
         assert [post(http, spatialgen, path + end).status_code for end in ("/part-urls", "/complete")] == [409, 409]
+
+
+def test_cancel_is_a_delete_and_nothing_else(http: requests.Session, spatialgen: SpatialGenTwin) -> None:
+    session, _ = start(http, spatialgen, 5)
+    assert post(http, spatialgen, f"/videos/uploads/{session}/cancel").status_code == 404
+    assert post(http, spatialgen, f"/videos/uploads/{session}").status_code == 405
+    assert spatialgen.groups[session].is_open(spatialgen.now())
+    assert [cancel(http, spatialgen, session, key).status_code for key in (READONLY, "nobody")] == [403, 401]
+
+
+def test_a_complete_upload_cannot_be_cancelled(http: requests.Session, spatialgen: SpatialGenTwin) -> None:
+    session, [file] = start(http, spatialgen, 5)
+    path = f"/videos/uploads/{session}/files/{file['uploadId']}"
+    put_parts(http, spatialgen, path, 1)
+    assert post(http, spatialgen, path + "/complete").status_code == 200
+    assert cancel(http, spatialgen, session).status_code == 409
+
+
+def test_a_start_may_name_the_upload_as_the_cancel_does(http: requests.Session, spatialgen: SpatialGenTwin) -> None:
+    spatialgen.session_name = "sessionId"
+    assert post(http, spatialgen, "/videos/uploads", start_body()).json().keys() == {"sessionId", "files"}
 
 
 def test_a_group_expires_after_five_days(http: requests.Session, spatialgen: SpatialGenTwin) -> None:
@@ -215,7 +245,7 @@ def test_a_group_expires_after_five_days(http: requests.Session, spatialgen: Spa
 def test_an_unknown_upload_is_404(http: requests.Session, spatialgen: SpatialGenTwin) -> None:
     for end in ("part-urls", "complete"):
         assert post(http, spatialgen, f"/videos/uploads/a/files/b/{end}").status_code == 404
-    assert post(http, spatialgen, "/videos/uploads/a/cancel").status_code == 404
+    assert cancel(http, spatialgen, "a").status_code == 404
 
 
 def test_a_remote_upload_gives_a_library_record(http: requests.Session, spatialgen: SpatialGenTwin) -> None:

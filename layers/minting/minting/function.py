@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 type Event = dict[str, Any]
 type Response = dict[str, Any]
 
+SCHEDULED = "Scheduled Event"
+"""`detail-type` of a schedule's event (EventBridge user guide). HTTP API events have no such member."""
+
 
 class Function(ABC):
     """What answers the events of one Lambda. `name` is in its records."""
@@ -33,12 +36,21 @@ class Function(ABC):
     def answer(self, event: Event, record: Record, deadline: Deadline) -> Response:
         """The response to an event; what there is to write down about it goes into the record. Raises Problem."""
 
+    def check(self, record: Record) -> Response:  # noqa: ARG002 - for functions that have a schedule
+        """Answers a schedule's event. Lambda drops the answer. Raises Problem."""
+        raise Problem("not_found", "This function has no schedule.")
+
     def handler(self, event: Event, context: "LambdaContext") -> Response:
-        """Answers one HTTP API event (payload 2.0). It never raises: whatever goes wrong is a problem and a record."""
-        record = Record(mint_id=context.aws_request_id, vendor=self.name, route=event.get("routeKey", ""))
+        """Answers one event, of an HTTP API (payload 2.0) or of a schedule.
+
+        It never raises: a failure is a problem and a record.
+        """
+        scheduled = event.get("detail-type") == SCHEDULED
+        route = SCHEDULED if scheduled else event.get("routeKey", "")
+        record = Record(mint_id=context.aws_request_id, vendor=self.name, route=route)
         deadline = Deadline(min(self._deadline_seconds, context.get_remaining_time_in_millis() / 1000 - 1))
         try:
-            reply = self.answer(event, record, deadline)
+            reply = self.check(record) if scheduled else self.answer(event, record, deadline)
         except Problem as problem:
             reply = _refusal(problem, record)
         except Exception as fault:  # noqa: BLE001 - the platform would write down the exception's message, with whatever it holds

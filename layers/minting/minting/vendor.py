@@ -56,6 +56,13 @@ class Sessions[K: Key](NamedTuple):
     take: Action[Any, K, Any]
 
 
+class Expiry[K: Key](NamedTuple):
+    """For how many seconds a secret's key is still good (None: it has no end), and the metric for it."""
+
+    metric: str
+    left: Callable[[K], float | None]
+
+
 def permit_all(_: Body, __: Caller) -> Iterable[FieldError]:
     """Nothing but the choices is to be held against a request."""
     return ()
@@ -133,6 +140,7 @@ class Vendor[S: Settings, K: Key](Function):
         self._limits = Limits(self.ledger, self.settings.caller_per_hour, self.settings.vendor_per_day)
         self._breaker = Breaker(self.ledger)
         self.operations: dict[str, Operation[K]] = {}
+        self._expiry: Expiry[K] | None = None
 
     def mints[B: Body, C: msgspec.Struct](
         self, *routes: str, body: type[B], **terms: Unpack[Terms[B]]
@@ -171,6 +179,18 @@ class Vendor[S: Settings, K: Key](Function):
             """Answers `not_revocable`, with the time by which the credential ends: the vendor has no such call."""
             raise not_revocable(longest)
 
+    def expires[F: Callable[..., float | None]](self, metric: str) -> Callable[[F], F]:
+        """Declares a function that says for how many seconds the key is still good (None: no end).
+
+        The schedule in template.yaml has that written to `metric`, for an alarm.
+        """
+
+        def declare(left: F) -> F:
+            self._expiry = Expiry(metric, left)
+            return left
+
+        return declare
+
     def _declares[F: Callable[..., Any]](
         self, routes: Sequence[str], body: type[Body], traits: Mapping[str, Any]
     ) -> Callable[[F], F]:
@@ -195,6 +215,27 @@ class Vendor[S: Settings, K: Key](Function):
         if isinstance(result, Credential):
             return self._handed_out(operation, result, record, deadline)
         return response(operation.status, result)
+
+    def check(self, record: Record) -> Response:
+        """Tells the alarm how long the key is still good. It asks no vendor and counts in no limit.
+
+        A secret that cannot be used is good for 0 seconds, so that the alarm goes off for it too.
+        """
+        if self._expiry is None:
+            return super().check(record)
+        record.outcome = "checked"
+        left = self._seconds_left(self._expiry)
+        if left is not None:
+            self.audit.gauge(self._expiry.metric, left)
+        return response(204)
+
+    def _seconds_left(self, expiry: Expiry[K]) -> float | None:
+        try:
+            return expiry.left(self._keys.current())
+        except Problem as problem:
+            if problem.code == "not_configured":
+                self.audit.gauge(expiry.metric, 0)
+            raise
 
     def _permitted(self, operation: Operation[K], body: Body, caller: Caller) -> Body:
         body = named(body, operation.choices, caller)
