@@ -233,6 +233,12 @@ def test_the_record_of_a_refused_header_names_who_sent_it(lms: Backend, capsys: 
     assert (caller["sub"], caller.get("user"), caller.get("backend")) == ("mallory", None, None)
 
 
+@pytest.mark.parametrize("query", ["WhoGotThisToken", "WhatDidThisCallerMint"])
+def test_the_operators_queries_show_the_user_that_a_backend_named(bundle: "Bundle", query: str) -> None:
+    shown = bundle.template.properties(query)["QueryString"].partition("|")[0]
+    assert "caller.user" in shown
+
+
 def callers(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "mint_id" in line]
     return [record["caller"] for record in records]
