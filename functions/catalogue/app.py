@@ -9,7 +9,7 @@ import msgspec
 
 from minting.audit import Record
 from minting.bodies import Body, decode_request
-from minting.callers import caller_of
+from minting.callers import acting_for, caller_of
 from minting.deadline import Deadline
 from minting.function import Event, Function, Response, response
 from minting.settings import AllowList, FunctionSettings, load, setting
@@ -97,6 +97,7 @@ class Catalogue(Function):
 
     def answer(self, event: Event, record: Record, deadline: Deadline) -> Response:  # noqa: ARG002 - nothing is waited for
         record.caller = caller_of(event, SETTINGS.backend_scope)
+        record.caller = acting_for(event, record.caller)
         answer = list_vendors(decode_request(event, ListRequest))
         record.outcome = "listed"
         return response(200, answer)

@@ -10,7 +10,7 @@ from minting.keys import ApiKey
 from minting.owners import token
 from minting.problems import Problem
 from minting.settings import Settings
-from minting.upstream import Reply, Upstream, by_status, key_rejected
+from minting.upstream import Reply, Upstream, by_status, key_rejected, resource_refused
 from minting.vendor import Call, Vendor
 
 LIFE = 3600
@@ -54,15 +54,20 @@ def dialect(reply: Reply) -> Problem | None:
 
 def names_key(reply: Reply) -> bool:
     """All of the vendor's texts about a bad key say so, and none about a token does."""
-    return reply.status in {400, 401} and b"API key" in reply.body
+    return reply.status in {400, 401, 403} and b"API key" in reply.body
 
 
 def token_dialect(reply: Reply) -> Problem | None:
-    """Where a token is sent, 401 and 404 may be about it (an assumption): a user's old token must not count as a refused key."""
-    if reply.status in {401, 404} and not names_key(reply):
-        detail = "The vendor no longer takes that token. Mint another one."
-        return Problem("not_extendable", detail, vendor_status=reply.status)
-    return dialect(reply)
+    """Where a token is sent, 401, 403 and 404 are about it (an assumption), unless the text names the key."""
+    if names_key(reply):
+        return key_rejected(reply.status)
+    match reply.status:
+        case 401 | 404:
+            detail = "The vendor no longer takes that token. Mint another one."
+            return Problem("not_extendable", detail, vendor_status=reply.status)
+        case 403:
+            return resource_refused(reply.status)
+    return by_status(reply)
 
 
 def gone_dialect(reply: Reply) -> Problem | None:

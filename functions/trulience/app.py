@@ -10,14 +10,13 @@ from minting.credentials import Credential, Facts
 from minting.keys import ApiKey
 from minting.problems import Problem
 from minting.settings import AllowList, Settings
-from minting.upstream import Reply, Upstream, by_status
+from minting.upstream import Reply, Upstream, by_status, resource_refused
 from minting.vendor import Call, Vendor
 
 STATUSES = {19: 400, 16: 401, 33: 403, 34: 403, 35: 403, 36: 429, 45: 500}
 """The vendor's error numbers; it says to go by these. Each means what its status means."""
 
 NOT_THIS_AVATAR = 33
-
 
 LONGEST = timedelta(seconds=3600)
 """The vendor gives no token a longer life."""
@@ -55,16 +54,26 @@ class Token(msgspec.Struct, frozen=True):
 
 def dialect(reply: Reply) -> Problem | None:
     """The vendor's error numbers tell apart what its statuses do not."""
+    code = number(reply)
+    if about_avatar(reply, code):
+        return resource_refused(reply.status, code)
+    problem = by_status(reply, status=STATUSES[code] if code else None, code=code)
+    if problem:
+        problem.vendor_status = reply.status
+    return problem
+
+
+def number(reply: Reply) -> int | None:
+    """The documented number in an error's body."""
     match reply.json():
         case {"error": {"code": int(code)}} if code in STATUSES:
-            if code == NOT_THIS_AVATAR:  # the key is good for others: not a reason to stop using it
-                detail = "The vendor does not let this deployment's API key use that avatar."
-                return Problem("vendor_key_rejected", detail, vendor_status=reply.status, vendor_code=code)
-            problem = by_status(reply, status=STATUSES[code], code=code)
-            if problem:
-                problem.vendor_status = reply.status
-            return problem
-    return by_status(reply)
+            return code
+    return None
+
+
+def about_avatar(reply: Reply, code: int | None) -> bool:
+    """Every request names an avatar, so a 403 without a number is about it, unless the text names the key."""
+    return code == NOT_THIS_AVATAR or (code is None and reply.status == 403 and b"API key" not in reply.body)
 
 
 vendor = Vendor("trulience", TrulienceSettings, ApiKey)

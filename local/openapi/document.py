@@ -8,6 +8,7 @@ from local.openapi import problems
 from local.openapi.samples import FOLLOWS, Sample, Samples
 from local.openapi.schemas import REF, Json, referred, schemas_of, sendable, without
 from local.operations import Declared, Owner
+from minting import callers
 
 VERSION = "1.0.0"
 """The wire contract's: its first number is the routes' `v1`."""
@@ -45,6 +46,14 @@ IDEMPOTENCY_KEY: Json = {
     "in": "header",
     "description": "Repeat a call whose answer was lost with the same key, and you get credentials for the same session.",
     "schema": {"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
+}
+
+ON_BEHALF_OF: Json = {
+    "name": callers.ON_BEHALF_OF,
+    "in": "header",
+    "description": "A backend of the team's own names its user here: limits, ownership and records are then that user's. "
+    "Only a token with the scope that the deployment names for backends may send it.",
+    "schema": {"type": "string", "pattern": "^[!-~]([ -~]{0,126}[!-~])?$"},
 }
 
 
@@ -110,6 +119,7 @@ def described(declared: Declared, sample: Sample) -> tuple[Json, dict[str, Json]
         "parameters": [
             *(parameter(field, in_path, components[name], sample) for field in sorted(parameters)),
             *([IDEMPOTENCY_KEY] if declared.operation.sessions else []),
+            ON_BEHALF_OF,
         ],
         "deprecated": hasattr(declared.operation.ask, "__deprecated__"),
         "requestBody": None,

@@ -8,7 +8,6 @@ import msgspec
 from local.openapi.schemas import REF, Json
 from local.operations import Declared
 from minting.problems import CATALOGUE, FieldError, Kind
-from minting.vendor import permit_all
 
 PROBLEM = "application/problem+json"
 
@@ -50,8 +49,7 @@ def statuses(declared: Declared) -> set[int]:
     operation = declared.operation
     lasting = operation.owned or operation.sessions or declared.answer is NoReturn
     return {
-        *(400, 401, 429, 500, 503),
-        *((403,) if operation.choices or operation.permit is not permit_all else ()),
+        *(400, 401, 403, 429, 500, 503),
         *((404,) if operation.owned or "{" in declared.path else ()),
         *((409,) if lasting else ()),
         *((413, 415) if declared.has_body else ()),

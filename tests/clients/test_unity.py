@@ -10,7 +10,7 @@ import requests
 
 from local.twins.twin import Fault
 from tests.clients.browser import BlockedError, Page
-from tests.clients.unity import Endpoint, EndpointError, Token
+from tests.clients.unity import FORM, Endpoint, EndpointError, Send, Token, natively, sample_token
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
@@ -80,13 +80,37 @@ def test_unity_takes_no_problem_for_a_token(bundle: "Bundle", method: str) -> No
         signed_in(bundle, method).token()
 
 
-@pytest.mark.parametrize("body", ["", "a=b"])
-def test_a_form_as_the_vendors_sample_sends_it_is_not_json(bundle: "Bundle", body: str) -> None:
-    """`UnityWebRequest.PostWwwForm`."""
+# The vendor's sample
+
+
+@pytest.mark.parametrize("form", [FORM, {"Content-Type": f"{FORM['Content-Type']}; charset=utf-8"}, {}], ids=str)
+@pytest.mark.parametrize("send", [natively, GAME.send], ids=["native", "WebGL"])
+def test_the_vendors_own_sample_gets_a_token_for_its_empty_form(
+    bundle: "Bundle", form: dict[str, str], send: Send
+) -> None:
+    token = sample_token(f"{bundle.url}/v1/convai/tokens", bundle.token(uuid4().hex), form, send)
+    assert token in vars(bundle.twins["convai"])["tokens"]
+
+
+def test_the_vendors_own_sample_gets_nothing_without_a_sign_in(bundle: "Bundle") -> None:
+    with pytest.raises(EndpointError, match=r"HTTP 401$"):
+        sample_token(f"{bundle.url}/v1/convai/tokens", "of-nobody")
+    assert bundle.twins["convai"].calls == []
+
+
+@pytest.mark.parametrize("body", ["a=b", "{}"])
+def test_a_form_with_content_is_not_json(bundle: "Bundle", body: str) -> None:
     endpoint = signed_in(bundle, "POST")
-    headers = {**endpoint.headers, "Content-Type": "application/x-www-form-urlencoded"}
-    answer = requests.post(endpoint.url, data=body, headers=headers, timeout=5)
+    answer = requests.post(endpoint.url, data=body, headers={**endpoint.headers, **FORM}, timeout=5)
     assert (answer.status_code, answer.json()["code"]) == (415, "not_json")
+    assert bundle.twins["convai"].calls == []
+
+
+def test_an_empty_form_does_not_stand_for_what_an_operation_needs(bundle: "Bundle") -> None:
+    headers = {**signed_in(bundle, "POST").headers, **FORM}
+    answer = requests.post(f"{bundle.url}/v1/convai/tokens/revoke", data="", headers=headers, timeout=5)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+    assert [error["field"] for error in answer.json()["errors"]] == ["apiAuthToken"]
 
 
 # Static headers

@@ -1,7 +1,8 @@
-"""How Convai's SDK for Unity gets a token from an endpoint by itself: the rules of its documentation for 4.5.0, restated.
+"""How Convai's SDK for Unity, and the vendor's sample script, get a token from an endpoint: its documentation restated.
 
-Sources: docs.convai.com, Unity SDK, `authentication/*`: `configure-auth-token-mode` (URL, method, field, headers),
-`scripting-reference` (what GET and POST send), `troubleshooting` (what it refuses, in these words).
+Sources: docs.convai.com, Unity SDK 4.5.0, `authentication/*`: `configure-auth-token-mode` (URL, method, field, headers),
+`scripting-reference` (what GET and POST send), `troubleshooting` (what it refuses, in these words); the sample is on
+`personal-access-token`. Unity's C# reference: an empty `PostWwwForm` sets no content type; the transport under it may.
 """
 
 import json
@@ -19,6 +20,7 @@ type Send = Callable[[str, str, Mapping[str, str], str | None], requests.Respons
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 ISO_8601 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?")
 BODIES = {"GET": None, "POST": "{}"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 class EndpointError(Exception):
@@ -35,6 +37,18 @@ class Token(NamedTuple):
 def natively(method: str, url: str, headers: Mapping[str, str], body: str | None) -> requests.Response:
     """As every build but one for WebGL sends it."""
     return requests.request(method, url, headers=headers, data=body, timeout=10, allow_redirects=False)
+
+
+def sample_token(url: str, jwt: str, form: Mapping[str, str] = FORM, send: Send = natively) -> str:
+    """The vendor's sample: `UnityWebRequest.PostWwwForm(url, string.Empty)` with the player's own sign-in.
+
+    Its `TokenResponse` reads `token`; here it reads our field. Raises EndpointError.
+    """
+    answer = send("POST", url, {**form, "Authorization": f"Bearer {jwt}"}, "")
+    if answer.status_code not in range(200, 300):
+        raise EndpointError(f"Token fetch failed: HTTP {answer.status_code}")
+    token: str = _json_object(answer.text)["apiAuthToken"]
+    return token
 
 
 class Endpoint(NamedTuple):

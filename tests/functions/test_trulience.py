@@ -14,6 +14,7 @@ from tests.functions.contract import (
     KEY_REJECTED,
     MALFORMED,
     NOT_ALLOWED,
+    OPERATORS_ERROR,
     PASSING_ERROR,
     UNAVAILABLE,
     Fresh,
@@ -90,7 +91,7 @@ def test_a_listed_avatar_and_any_under_a_star_are_allowed(function: Fresh, allow
     [
         (16, {}, KEY_REJECTED.of(401, 16)),
         (19, {}, ERROR.of(400, 19)),
-        (33, {}, KEY_REJECTED.of(403, 33)),
+        (33, {}, OPERATORS_ERROR.of(403, 33)),
         (34, {}, KEY_REJECTED.of(403, 34)),
         (35, {}, KEY_REJECTED.of(403, 35)),
         (36, {}, BUSY.of(429, 36)),
@@ -109,7 +110,8 @@ def test_every_error_number_has_its_meaning(warm: Fresh, number: int, headers: d
     ("status", "number", "expected"),
     [
         (400, 16, KEY_REJECTED.of(400, 16)),
-        (400, 33, KEY_REJECTED.of(400, 33)),
+        (400, 33, OPERATORS_ERROR.of(400, 33)),
+        (400, 34, KEY_REJECTED.of(400, 34)),
         (400, 36, BUSY.of(400, 36)),
         (403, 45, PASSING_ERROR.of(403, 45)),
     ],
@@ -129,7 +131,10 @@ def test_the_number_decides_and_the_status_is_told_as_it_was(
         (400, {"error": {"code": "19", "message": "text for a number"}}, ERROR.of(400)),
         (400, {"error": {"code": [19]}}, ERROR.of(400)),
         (401, {"error": "unauthorized"}, KEY_REJECTED.of(401)),
-        (403, {}, KEY_REJECTED.of(403)),
+        (403, {}, OPERATORS_ERROR.of(403)),
+        (403, "<html>", OPERATORS_ERROR.of(403)),
+        (403, {"error": {"code": 99, "message": "This avatar is blocked"}}, OPERATORS_ERROR.of(403)),
+        (403, {"error": {"code": 99, "message": "API key is suspended"}}, KEY_REJECTED.of(403)),
         (404, "<html>", ERROR.of(404)),
         (429, [], BUSY.of(429)),
         (500, "", PASSING_ERROR.of(500)),
@@ -148,13 +153,6 @@ def test_a_503_is_asked_again_and_then_told(warm: Fresh) -> None:
     trulience.twin.fault(Fault(status=503))
     assert said(trulience.ask("trulience-mint")) == UNAVAILABLE.of(503)
     assert len(trulience.twin.calls) == 3
-
-
-def test_an_avatar_that_the_key_may_not_use_leaves_the_others_usable(function: Fresh) -> None:
-    trulience = function("trulience", TRULIENCE_AVATAR_IDS="*")
-    trulience.twin.keys["tru_live_local_key"] = Key(avatars=frozenset({AVATAR}))
-    assert said(trulience.ask("trulience-mint", {"avatar_id": "1"})) == KEY_REJECTED.of(403, 33)
-    assert minted(trulience.ask("trulience-mint"))
 
 
 def test_a_key_limited_to_origins_is_used_without_one_even_when_the_caller_has_one(function: Fresh) -> None:

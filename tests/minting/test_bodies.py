@@ -31,6 +31,7 @@ class Sample(Body, frozen=True):
 
 REFUSALS = {"invalid_request": 400, "body_too_large": 413, "not_json": 415}
 JSON_TYPE = "application/json"
+FORM_TYPE = "application/x-www-form-urlencoded"
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 json_values = st.recursive(
@@ -157,6 +158,11 @@ def test_a_fault_is_named_by_its_path(value: object, fields: list[str]) -> None:
         (event("{}", "text/plain"), "not_json"),
         (event("{}", "application/jsonp"), "not_json"),
         (event("", "text/plain"), "not_json"),
+        (event("a=b", FORM_TYPE), "not_json"),
+        (event("{}", FORM_TYPE), "not_json"),
+        (event(" ", FORM_TYPE), "not_json"),
+        (event(base64.b64encode(b"a=b").decode(), FORM_TYPE, encoded=True), "not_json"),
+        (event("", "multipart/form-data; boundary=x"), "not_json"),
         (event('"' + "x" * LARGEST_BODY, JSON_TYPE), "body_too_large"),
         (event("é" * (LARGEST_BODY // 2 + 1), JSON_TYPE), "body_too_large"),
         (event("%%%", JSON_TYPE, encoded=True), "invalid_request"),
@@ -191,6 +197,19 @@ class Empty(Body, frozen=True):
 def test_nothing_sent_and_whatever_a_get_carries_are_the_empty_object(sent: dict[str, Any]) -> None:
     assert decode_request(sent, Empty) == Empty()
     assert decode_request(sent | {"headers": None}, Empty) == Empty()
+
+
+@pytest.mark.parametrize("content_type", [FORM_TYPE, f"{FORM_TYPE}; charset=utf-8", FORM_TYPE.title()])
+@pytest.mark.parametrize("body", ["", None])
+@pytest.mark.parametrize("encoded", [True, False])
+def test_an_empty_form_is_the_empty_object(content_type: str, body: str | None, encoded: bool) -> None:
+    assert decode_request(event(body, content_type, encoded=encoded), Empty) == Empty()
+
+
+def test_an_empty_form_lacks_what_is_required() -> None:
+    missing = outcome(event("", FORM_TYPE))
+    assert isinstance(missing, Problem)
+    assert [(error.field, error.message) for error in missing.errors] == [("name", "Required")]
 
 
 @pytest.mark.parametrize("written", ["90.0", "9e1", "0.9E+2"])

@@ -32,12 +32,14 @@ def main() -> int:
 
 
 def run(bundle: Bundle, report: Path) -> int:
-    """Schemathesis, from an environment of its own, as one caller; its exit status."""
+    """Schemathesis, from an environment of its own, as a backend that may name users; its exit status."""
     command: list[str | Path] = [
         *(ROOT / ".venv-contract/bin/schemathesis", "--config-file", Path(__file__).with_name("schemathesis.toml")),
         *("run", ROOT / "docs/openapi.json", "--url", bundle.url, "--report", "json", "--report-json-path", report),
     ]
-    environment = os.environ | {"CALLER_TOKEN": bundle.token("alice")}
+    environment = os.environ | {
+        "CALLER_TOKEN": bundle.token("alice", scope=bundle.template.resolve({"Ref": "BackendScope"}))
+    }
     return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - our own
 
 

@@ -1,5 +1,6 @@
-// npm @trulience/react-sdk loads a script from the vendor; here it is one that writes down what it is told.
+// npm @trulience/react-sdk, and the snippets of docs/vendors/trulience.md. The vendor's script is one that writes down what it is told.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { JSDOM } from 'jsdom'
 import { mint, twin } from './bundle.mjs'
@@ -41,3 +42,45 @@ async function authenticate(token, avatarId) {
   const headers = { 'Content-Type': 'application/json' }
   return (await fetch(`${twin}/auth`, { method: 'POST', headers, body: JSON.stringify({ token, avatarId }) })).status
 }
+
+// The page's plain JavaScript, as it stands there
+
+const PAGE = readFileSync(new URL('../../docs/vendors/trulience.md', import.meta.url), 'utf8')
+const AsyncFunction = (async () => {}).constructor
+
+const BLOCKS = [...PAGE.matchAll(/^```js\n(.*?)^```$/gms)].map(([, code]) => code)
+
+/** Runs the page's block that holds `mark`, in a page whose globals these are. Returns what its `mint` was answered. */
+async function run(mark, globals, minting = (path, body) => mint(`/v1/${path}`, body)) {
+  const [code] = BLOCKS.filter((block) => block.includes(mark))
+  let answer
+  const asked = async (...request) => (answer = await minting(...request))
+  await new AsyncFunction('mint', ...Object.keys(globals), code)(asked, ...Object.values(globals))
+  return answer
+}
+
+test("the page's plain JavaScript hands our jwt and avatar_id to the vendor's Builder, and they open one session", async () => {
+  const told = []
+  const note = (name) => (...values) => { told.push([name, ...values]); return builder }
+  const builder = { setAvatarId: note('setAvatarId'), setToken: note('setToken'), build: note('build') }
+  const { jwt, avatar_id: avatarId } = await run('Builder()', { Trulience: { Builder: () => builder } })
+  assert.deepEqual(told, [['setAvatarId', avatarId], ['setToken', jwt], ['build']])
+  assert.deepEqual([await authenticate(jwt, avatarId), await authenticate(jwt, avatarId)], [200, 401])
+})
+
+test("the page's iframe opens the vendor's page for the avatar, with our jwt in the token", async () => {
+  const { document } = new JSDOM('<iframe></iframe>').window
+  const { jwt, avatar_id: avatarId } = await run('iframe.src', { document })
+  const { origin, pathname, searchParams } = new URL(document.querySelector('iframe').src)
+  assert.deepEqual([origin, pathname], ['https://www.trulience.com', `/avatar/${avatarId}`])
+  assert.deepEqual([...searchParams], [['token', jwt]])
+  assert.deepEqual([await authenticate(searchParams.get('token'), avatarId), await authenticate(jwt, avatarId)], [200, 401])
+})
+
+test("the page's iframe keeps what a token or an id may hold in its place", async () => {
+  const { document } = new JSDOM('<iframe></iframe>').window
+  const odd = { jwt: 'a+b/c=d&e?f#g', avatar_id: 'a/b?c' }
+  await run('iframe.src', { document }, async () => odd)
+  const { pathname, searchParams } = new URL(document.querySelector('iframe').src)
+  assert.deepEqual([pathname, searchParams.get('token')], ['/avatar/a%2Fb%3Fc', odd.jwt])
+})

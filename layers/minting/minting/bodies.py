@@ -19,6 +19,10 @@ LARGEST_BODY = 16 * 1024
 MOST_ERRORS = 1000
 """Faults that one answer names, and items of a list that are looked at one by one: a large body must not make a larger answer."""
 
+NOTHING_SENT = {"", "application/x-www-form-urlencoded"}
+"""Content types of an empty body. HTTP clients declare a POST without data as a form, curl and Unity's
+`UnityWebRequest.PostWwwForm(url, "")` among them. API Gateway hands a form's body over in base64."""
+
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an operation takes from its caller. A field that is not declared is refused."""
@@ -32,7 +36,8 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def decode_request[B: Body](event: dict[str, Any], shape: type[B], largest: int = LARGEST_BODY) -> B:
     """Decodes what the event carries as `shape`: path parameters and the JSON body or, where the method has none, the query.
 
-    No body and no content type is the empty object: nothing was sent. A body that is declared must be there and be JSON.
+    An empty body without a content type, or of an empty form, is the empty object. A body that is
+    declared as JSON must be there.
     Raises `body_too_large`, `not_json` or `invalid_request`.
     """
     path: dict[str, Any] = event.get("pathParameters") or {}
@@ -45,7 +50,7 @@ def decode_request[B: Body](event: dict[str, Any], shape: type[B], largest: int 
 def _json_body(event: dict[str, Any], largest: int) -> bytes:
     raw = _raw(event)
     content_type = _content_type(event)
-    if not raw and not content_type:
+    if not raw and content_type in NOTHING_SENT:
         return b"{}"
     if content_type != "application/json":
         raise Problem("not_json", "Send the body as JSON, with `Content-Type: application/json`.")

@@ -1,4 +1,4 @@
-"""The caller: who API Gateway's JWT authorizer has verified and, when a backend asks, the user it asks for."""
+"""The caller: the user or backend that API Gateway has verified, and the user that a backend asks for."""
 
 import hashlib
 import re
@@ -17,10 +17,10 @@ LONGEST_CLAIM = 255
 
 
 class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A signed-in user of the team's app. `sub` is unique within its issuer only, so both name the caller.
+    """A signed-in user or backend. `sub` is unique within its issuer only, so both name the caller.
 
-    `backend` is true when the JWT carries the deployment's `BackendScope`. `user` is the user that such a backend asks for:
-    limits, ownership and records are then those of the pair.
+    `backend` is true when the JWT carries the deployment's `BackendScope`. `user` is the user that
+    such a backend asks for: limits, ownership and records are then those of the pair.
     """
 
     iss: str
@@ -42,10 +42,9 @@ class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def caller_of(event: dict[str, Any], backend_scope: str = "") -> Caller:
-    """The caller of an HTTP API event.
+    """The signed-in sender of an HTTP API event.
 
-    Raises `unauthenticated` when verified claims are missing, as under `sam local`. Raises `not_allowed` when the request
-    names a user and its JWT lacks `backend_scope`, and `invalid_request` when that name cannot be one.
+    Raises `unauthenticated` when verified claims are missing, as under `sam local`.
     """
     try:
         claims = event["requestContext"]["authorizer"]["jwt"]["claims"]
@@ -54,28 +53,34 @@ def caller_of(event: dict[str, Any], backend_scope: str = "") -> Caller:
         raise _unauthenticated() from None
     if not all(map(_is_name, (iss, sub))):
         raise _unauthenticated()
-    backend = backend_scope in _scopes(claims)
-    return Caller(iss, sub, _user(event, backend), backend)
+    return Caller(iss, sub, backend=backend_scope in _scopes(claims))
 
 
-def _user(event: dict[str, Any], backend: bool) -> str | None:  # noqa: FBT001
+def acting_for(event: dict[str, Any], sender: Caller) -> Caller:
+    """The sender, together with the user that the event's header names, if it names one.
+
+    Raises `not_allowed` when the sender is no backend, and `invalid_request` when the header holds
+    no name of a user. A header that is there is never ignored: the sender would act for itself.
+    """
     user: str | None = (event.get("headers") or {}).get(ON_BEHALF_OF.lower())
     if user is None:
-        return None
-    if not backend:
-        raise not_allowed(
-            [FieldError(ON_BEHALF_OF, "Your token does not carry the scope that this needs (BACKEND_SCOPE)")]
-        )
+        return sender
+    if not sender.backend:
+        message = "Only a token with this deployment's scope for backends may send this header (BACKEND_SCOPE)"
+        raise not_allowed([FieldError(ON_BEHALF_OF, message)])
     if not re.fullmatch(r"[\x20-\x7e]{1,128}", user):
         error = FieldError(ON_BEHALF_OF, "Expected 1 to 128 printable ASCII characters")
         raise Problem("invalid_request", "Correct the header and send the request again.", errors=[error])
-    return user
+    return msgspec.structs.replace(sender, user=user)
 
 
 def _scopes(claims: Mapping[str, Any]) -> set[str]:
-    """API Gateway reads scopes from `scope` or `scp`. It writes a list as `[a b]`."""
+    """API Gateway reads scopes from `scope` or `scp`, and hands a list over as `[a b]`.
+
+    The empty text is never among them: an empty `BackendScope` makes nobody a backend.
+    """
     granted = claims.get("scope") or claims.get("scp")
-    return set(granted.strip("[]").split()) if isinstance(granted, str) else set()
+    return set(granted.removeprefix("[").removesuffix("]").split()) if isinstance(granted, str) else set()
 
 
 def _is_name(claim: object) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 from minting.audit import Record
 from minting.bodies import LARGEST_BODY, Body, decode_request
 from minting.breaker import Breaker
-from minting.callers import Caller, caller_of
+from minting.callers import Caller, acting_for, caller_of
 from minting.choices import Choices, named, refused
 from minting.credentials import Credential, Facts, not_revocable
 from minting.deadline import Deadline
@@ -205,6 +205,7 @@ class Vendor[S: Settings, K: Key](Function):
         if operation is None:
             raise Problem("not_found", "This function does not serve that route.")
         record.caller = caller_of(event, self.settings.backend_scope)
+        record.caller = acting_for(event, record.caller)
         body = self._permitted(operation, decode_request(event, operation.body, operation.largest), record.caller)
         if operation.thing:
             record.subject = operation.thing(body)
