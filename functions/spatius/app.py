@@ -124,8 +124,9 @@ console(vendor.settings.spatius_region)  # at the start, which a base URL that i
 @vendor.mints(
     "POST /v1/spatius/session-tokens",
     body=MintRequest,
-    facts=Facts(ttl="ttl_seconds"),
+    facts=Facts(single_use=True, ttl="ttl_seconds"),
     choices={"avatarId": "spatius_avatar_ids", "region": "spatius_regions"},
+    public={"appId": "spatius_app_id", "region": "spatius_region"},
 )
 def mint(request: MintRequest, call: Call[ApiKey]) -> Credential[SessionToken]:
     """One token for one connection; expiry stops new connections only. The vendor does not say when it ends: we do."""
