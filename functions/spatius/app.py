@@ -112,13 +112,14 @@ failed_at: dict[Region, float] = {}
 
 @cache
 def console(region: Region) -> Upstream:
-    """A region's console. A second token does no harm: it takes no slot, and the first one stays good."""
+    """A region's console. It is asked again only where no other region is asked: so a mint makes three calls at most.
+
+    A second token does no harm: it takes no slot, and the first one stays good.
+    """
     domain = "spatialwalk.top" if region.startswith("cn-") else "spatius.ai"
     url = vendor.settings.spatius_console_endpoint.replace("{region}", region).replace("{domain}", domain)
-    return Upstream(url, repeatable=["session-tokens"], dialect=dialect)
-
-
-console(vendor.settings.spatius_region)  # at the start, which a base URL that is none then ends
+    again = ["session-tokens"] if len(consoles(region)) == 1 else []
+    return Upstream(url, repeatable=again, dialect=dialect)
 
 
 @vendor.mints(
@@ -144,6 +145,9 @@ def consoles(first: Region) -> list[Region]:
         return [first]
     lately = monotonic() - DOWN_SECONDS
     return sorted(listed, key=lambda region: (failed_at.get(region, lately) > lately, region != first))
+
+
+console(vendor.settings.spatius_region)  # now, because a wrong base URL must stop the function from starting
 
 
 def token_of(regions: list[Region], expire_at: int, call: Call[ApiKey]) -> str:
