@@ -1,6 +1,7 @@
 """Agora: an AccessToken2 that others read as we mean it, for a channel that is listed and a user who is the caller."""
 
 import base64
+import hashlib
 import string
 import warnings
 import zlib
@@ -337,6 +338,12 @@ def test_a_backend_mints_for_its_agent_and_its_avatar_in_the_channel_of_a_user(w
         token_of(mint).services[1] == (dict.fromkeys(PUBLISHER, 3600), [users["channel"], uid])
         for mint, uid in zip(mints, ("1001", "1002"), strict=True)
     )
+
+
+def test_a_backend_can_work_out_the_channel_of_a_user_from_the_users_claims(warm: Fresh) -> None:
+    iss = "https://issuer.example.com"
+    digest = hashlib.sha256(f"{len(iss)}:{iss}alice".encode()).hexdigest()
+    assert minted(ask(warm("agora"))).fields["channel"] == digest[:32]
 
 
 def test_a_backend_that_mints_for_a_user_gets_all_three_tokens_of_one_channel(warm: Fresh, bundle: "Bundle") -> None:
