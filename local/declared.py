@@ -30,6 +30,7 @@ def _facts(owner: Owner) -> dict[str, Any]:
         "client_fields": [field.encode_name for field in msgspec.structs.fields(mints[0].answer)],
         **operation.facts._asdict(),
         "choices": {field: name.upper() for field, name in operation.choices.items()},
+        "public": {field: name.upper() for field, name in operation.public.items()},
         **_ttl(operation, owner.module.vendor.settings),
     }
 

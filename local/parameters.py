@@ -33,6 +33,8 @@ def parameters(document: dict[str, Any], issuer: str) -> dict[str, str]:
         "LiveKitClientFields": "spatius_app_id=local-app,spatius_avatar_id=local-avatar",
         "AgoraChannels": "{caller},lobby",
         "AgoraAllowRtm": "true",
+        "AgoraBackendUids": "1001,1002",
+        "AgoraClientFields": "spatius_app_id=local-app,spatius_avatar_id=local-avatar,region=us-west,agentUid=1001",
     }
 
 

@@ -269,6 +269,11 @@ def test_no_origin_is_allowed_by_default(template: Json, deployed: Json) -> None
         ("LiveKitPublish", "video", False),
         ("LiveKitClientFields", "spatius_app_id=app,spatius_avatar_id=a-1", True),
         ("LiveKitClientFields", "spatius_app_id", False),
+        ("AgoraClientFields", "spatius_app_id=app,agentUid=1001", True),
+        ("AgoraClientFields", "agentUid=1,001", False),
+        ("AgoraBackendUids", "", True),
+        ("AgoraBackendUids", "1001,999999999", True),
+        *[("AgoraBackendUids", uids, False) for uids in ("0", "1001,", "1001, 1002", "1073741824", "-1", "*")],
         ("AgoraRoles", "subscriber", True),
         ("AgoraRoles", "admin", False),
         ("AlarmTopicArn", "", True),
@@ -446,7 +451,7 @@ def test_the_catalogue_has_every_setting_that_is_declared_as_the_vendors_own_fun
     wanted = {
         name: vendors[vendor]["Properties"]["Environment"]["Variables"][name]
         for vendor, facts in declared.items()
-        for name in {*facts["choices"].values(), facts["ttl_setting"]} - {None}
+        for name in {*facts["choices"].values(), *facts["public"].values(), facts["ttl_setting"]} - {None}
     }
     assert told == wanted | {"VENDORS": told["VENDORS"]}
 

@@ -2,6 +2,7 @@
 
 import base64
 import hmac
+import re
 import secrets
 import zlib
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from minting.callers import Caller
 from minting.credentials import Credential, Facts
 from minting.keys import Key
 from minting.problems import FieldError, not_allowed
-from minting.settings import OWN, AllowList, Settings
+from minting.settings import OWN, AllowList, ClientFields, Settings
 from minting.vendor import Call, Vendor
 
 RTC, RTM = 1, 2
@@ -30,16 +31,40 @@ LONGEST_CHANNEL = 63
 LONGEST = 86_400
 """Seconds; the vendor takes no longer ones."""
 
+LEAST_OWN = 1 << 30
+"""Callers' own uids begin here. 30 more bits still fit a signed integer of 32; smaller uids stay free for the team."""
+
+CALLER_ID = re.compile(r"(?=([0-9a-f]{32}))")
+"""Every place in a text where a caller's id can be, places that overlap included."""
+
+
+class BackendUids:
+    """Uids of the team's own agents and avatars: whole numbers with commas between.
+
+    Raises ValueError for one that could be a caller's own, and for 0, with which anyone may join.
+    """
+
+    def __init__(self, listed: str = "") -> None:
+        self._uids = frozenset(int(uid) for uid in listed.split(",") if uid.strip())
+        if not all(0 < uid < LEAST_OWN for uid in self._uids):
+            raise ValueError(f"Expected whole numbers from 1 to {LEAST_OWN - 1}")
+
+    def __contains__(self, uid: object) -> bool:
+        return uid in self._uids
+
 
 class AgoraSettings(Settings, frozen=True, kw_only=True):
     """Allow-lists: `AGORA_CHANNELS` (`{caller}` is the caller's own) and `AGORA_ROLES`.
 
     `AGORA_ALLOW_RTM`: whether tokens may log in to RTM too; there a caller reaches every channel and user of the App ID.
+    `AGORA_BACKEND_UIDS`: uids that a backend with `BACKEND_SCOPE` may ask for, and nobody else.
     """
 
     agora_channels: AllowList = AllowList()
     agora_roles: AllowList = AllowList()
     agora_allow_rtm: bool = False
+    agora_backend_uids: BackendUids = BackendUids()
+    agora_client_fields: ClientFields = ClientFields()
 
 
 type Hexadecimal = Annotated[str, msgspec.Meta(pattern=r"\A\s*[0-9a-fA-F]{32}\s*\Z")]
@@ -62,9 +87,10 @@ type Channel = Annotated[
 
 
 class TokenRequest(Body, frozen=True):
-    """`uid` and `account` are the caller's own or nobody's. Without either it is a uid; with `account` it is a text.
+    """`uid` and `account` are the caller's own. Without either it is a uid; with `account` it is a text.
 
-    A token for the same channel, asked for again, renews: the vendor ends a call when its token expires.
+    A backend may send a `uid` of AGORA_BACKEND_UIDS instead. To renew, ask again for the same channel and uid: the vendor
+    ends a call when its token expires.
     """
 
     channel: Channel
@@ -80,7 +106,7 @@ class TokenRequest(Body, frozen=True):
 
 
 class ChannelToken(msgspec.Struct, frozen=True):
-    """What the client takes."""
+    """What the client takes, beside this deployment's own `AGORA_CLIENT_FIELDS`."""
 
     appId: str
     channel: str
@@ -101,12 +127,34 @@ class Service(NamedTuple):
         return pack("<HH", self.kind, len(self.privileges)) + privileges + b"".join(map(text, self.names))
 
 
+def public(fields: ClientFields) -> dict[str, str | int]:
+    """The team's fields for the client. A uid is a number, because clients' types want it so; an id of digits is a text."""
+    return {
+        name: int(value) if name.endswith(("Uid", "_uid")) and value.isdecimal() else value
+        for name, value in fields.members.items()
+    }
+
+
 vendor = Vendor("agora", AgoraSettings, AgoraKey)
 settings = vendor.settings
+PUBLIC = public(settings.agora_client_fields)
+
+
+def for_backend(request: TokenRequest, caller: Caller) -> bool:
+    """Whether the team's own backend asks for one of its agents or avatars."""
+    return caller.backend and request.uid in settings.agora_backend_uids
+
+
+def joinable(channel: str) -> bool:
+    """Whether some caller can join it: it is listed, perhaps with that caller's id in the place of `{caller}`."""
+    lists = [settings.agora_channels, *map(settings.agora_channels.of, CALLER_ID.findall(channel))]
+    return any(channel in listed for listed in lists)
 
 
 def permit(request: TokenRequest, caller: Caller) -> Iterator[FieldError]:
-    """What is not the caller's, or nobody's in this deployment."""
+    """What this deployment does not let the caller have, but for the uid, which takes the key to tell."""
+    if for_backend(request, caller) and not joinable(request.channel):
+        yield FieldError("channel", "No caller of this deployment can join it (AGORA_CHANNELS)")
     if request.rtm and not settings.agora_allow_rtm:
         yield FieldError("rtm", "Not offered by this deployment (AGORA_ALLOW_RTM)")
     if request.account not in {None, OWN, caller.id}:
@@ -121,6 +169,7 @@ def permit(request: TokenRequest, caller: Caller) -> Iterator[FieldError]:
     facts=Facts(ends_session=True, ttl="ttl_seconds"),
     choices={"channel": "agora_channels", "role": "agora_roles"},
     permit=permit,
+    trusts=for_backend,
 )
 def mint(request: TokenRequest, call: Call[AgoraKey]) -> Credential[ChannelToken]:
     """One token for one channel and one user in it."""
@@ -129,13 +178,15 @@ def mint(request: TokenRequest, call: Call[AgoraKey]) -> Credential[ChannelToken
     services = services_of(request, str(user))
     token = access_token(call.key, services, issued, request.ttl_seconds, 1 + secrets.randbelow(99_999_999))
     body = ChannelToken(call.key.app_id, request.channel, user, token)
-    return Credential(body, token, datetime.fromtimestamp(issued + request.ttl_seconds, UTC))
+    return Credential(body, token, datetime.fromtimestamp(issued + request.ttl_seconds, UTC), PUBLIC)
 
 
 def user_of(request: TokenRequest, call: Call[AgoraKey]) -> int | str:
-    """The caller's own account or uid. Whoever joins with the uid of another puts that one out of the channel."""
+    """The caller's own account or uid, or the backend's. A user who joins with the uid of another puts that one out."""
     if request.account is not None:
         return call.caller.id
+    if request.uid is not None and for_backend(request, call.caller):
+        return request.uid
     own = uid_of(request.channel, call.caller.id, call.key)
     if request.uid not in {None, own}:
         raise not_allowed([FieldError("uid", "Not yours in this channel. Send none: the answer's uid is yours")])
@@ -143,12 +194,9 @@ def user_of(request: TokenRequest, call: Call[AgoraKey]) -> int | str:
 
 
 def uid_of(channel: str, caller_id: str, key: AgoraKey) -> int:
-    """2^30 to 2^31 - 1: fits a signed integer of 32 bits, and leaves small numbers to the team's own agents.
-
-    It is keyed, so that nobody who picks their own `sub` can pick one that gets another's uid.
-    """
+    """LEAST_OWN to 2^31 - 1. It is keyed, so that nobody can pick a `sub` that gets another's uid."""
     code = hmac.digest(key.app_certificate.encode(), f"uid {caller_id} {channel}".encode(), "sha256")
-    return 1 << 30 | int.from_bytes(code[:4]) >> 2
+    return LEAST_OWN | int.from_bytes(code[:4]) >> 2
 
 
 def services_of(request: TokenRequest, user: str) -> Iterator[Service]:

@@ -41,10 +41,15 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Offer(Facts, frozen=True, kw_only=True):
-    """A vendor that is deployed. `choices`: request fields held to a list, where `*` is anything and `{caller}` one's own id."""
+    """A vendor that is deployed.
+
+    `choices`: request fields held to a list, where `*` is anything and `{caller}` one's own id. `public`: ids that clients need
+    before they mint; one that this deployment does not set is absent.
+    """
 
     vendor: str
     choices: dict[str, list[str]]
+    public: dict[str, str]
 
 
 class Vendors(msgspec.Struct, frozen=True):
@@ -54,9 +59,10 @@ class Vendors(msgspec.Struct, frozen=True):
 
 
 class Declared(Facts, frozen=True, kw_only=True):
-    """What a vendor's function declares. The settings that hold its choices, and its `ttl` where that is a setting."""
+    """What a vendor's function declares: the settings that hold its choices, its public ids and, where it is one, its `ttl`."""
 
     choices: dict[str, str]
+    public: dict[str, str]
     ttl_setting: str | None
 
 
@@ -75,7 +81,8 @@ def offer(vendor: str, declared: Declared) -> Offer:
     """What a vendor declares, with this deployment's settings in the place of their names."""
     shared = {name: getattr(declared, name) for name in Facts.__struct_fields__}
     choices = {field: sorted(AllowList(setting(name))) for field, name in declared.choices.items()}
-    return Offer(**shared | {"vendor": vendor, "ttl": ttl_of(declared), "choices": choices})
+    public = {field: value for field, name in declared.public.items() if (value := setting(name))}
+    return Offer(**shared | {"vendor": vendor, "ttl": ttl_of(declared), "choices": choices, "public": public})
 
 
 class ListRequest(Body, frozen=True):

@@ -15,7 +15,7 @@ from minting.callers import Caller
 from minting.credentials import Credential, Facts
 from minting.keys import ApiKey
 from minting.problems import FieldError
-from minting.settings import AllowList, Settings
+from minting.settings import AllowList, ClientFields, Settings
 from minting.vendor import Call, Vendor
 
 SOURCES = ("camera", "microphone", "screen_share", "screen_share_audio")
@@ -25,14 +25,6 @@ RESERVED = "lk."
 
 LONGEST = 6 * 3600
 """Seconds. The vendor sets no bound; this is what its own libraries take by default."""
-
-
-class ClientFields:
-    """Members that every answer gets as they are: `name=value`, with commas between."""
-
-    def __init__(self, listed: str = "") -> None:
-        pairs = (field.partition("=") for field in listed.split(",") if field.strip())
-        self.members = {name.strip(): value.strip() for name, _, value in pairs}
 
 
 class LiveKitSettings(Settings, frozen=True, kw_only=True):
@@ -139,6 +131,7 @@ def permit(request: TokenRequest, _: Caller) -> Iterator[FieldError]:
     body=TokenRequest,
     facts=Facts(ttl="livekit_ttl_seconds"),
     choices={"room_name": "livekit_rooms"},
+    public={"server_url": "livekit_url"},
     permit=permit,
 )
 def mint(request: TokenRequest, call: Call[LiveKitKey]) -> Credential[RoomToken]:

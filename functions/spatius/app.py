@@ -112,20 +112,22 @@ failed_at: dict[Region, float] = {}
 
 @cache
 def console(region: Region) -> Upstream:
-    """A region's console. A second token does no harm: it takes no slot, and the first one stays good."""
+    """A region's console. It is asked again only where no other region is asked: so a mint makes three calls at most.
+
+    A second token does no harm: it takes no slot, and the first one stays good.
+    """
     domain = "spatialwalk.top" if region.startswith("cn-") else "spatius.ai"
     url = vendor.settings.spatius_console_endpoint.replace("{region}", region).replace("{domain}", domain)
-    return Upstream(url, repeatable=["session-tokens"], dialect=dialect)
-
-
-console(vendor.settings.spatius_region)  # at the start, which a base URL that is none then ends
+    again = ["session-tokens"] if len(consoles(region)) == 1 else []
+    return Upstream(url, repeatable=again, dialect=dialect)
 
 
 @vendor.mints(
     "POST /v1/spatius/session-tokens",
     body=MintRequest,
-    facts=Facts(ttl="ttl_seconds"),
+    facts=Facts(single_use=True, ttl="ttl_seconds"),
     choices={"avatarId": "spatius_avatar_ids", "region": "spatius_regions"},
+    public={"appId": "spatius_app_id", "region": "spatius_region"},
 )
 def mint(request: MintRequest, call: Call[ApiKey]) -> Credential[SessionToken]:
     """One token for one connection; expiry stops new connections only. The vendor does not say when it ends: we do."""
@@ -144,6 +146,9 @@ def consoles(first: Region) -> list[Region]:
     home = settings.spatius_region
     usable = [region for region in REGIONS if region in {first, home} or region in settings.spatius_regions]
     return sorted(usable, key=lambda region: (failed_at.get(region, lately) > lately, region != first, region != home))
+
+
+console(vendor.settings.spatius_region)  # now, because a wrong base URL must stop the function from starting
 
 
 def token_of(regions: list[Region], expire_at: int, call: Call[ApiKey]) -> str:

@@ -1,6 +1,7 @@
 """Agora: an AccessToken2 that others read as we mean it, for a channel that is listed and a user who is the caller."""
 
 import base64
+import hashlib
 import string
 import warnings
 import zlib
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from local.parameters import PAIRS
 from minting import keys
+from minting.callers import Caller
 from tests.functions.contract import (
     INVALID,
     LISTINGS,
@@ -42,6 +44,18 @@ VECTOR = (
     "0f15365580200004e61bc000100010004000100580200000200580200000300580200000400580200000600726f6f6d2d31040031323334"
 )
 SIGNATURE = "b3d30dcbb0c8c2f1a3ed7b623fe4c1f417fa29bb5630d13f17300b3bf6dbdfe9"
+PUBLIC = {
+    "spatius_app_id": "local-app",
+    "spatius_avatar_id": "local-avatar",
+    "region": "us-west",
+    "agentUid": 1001,
+}
+"""What local/parameters.py sets for clients."""
+
+AGENT, AVATAR = 1001, 1002
+"""The uids that local/parameters.py leaves to the team's backend."""
+
+SCOPE = "mint:on-behalf"
 LARGEST_UID = 2**31 - 1
 """What clients in Java, Kotlin and C# keep in an int without turning it negative."""
 
@@ -112,6 +126,15 @@ def ask(agora: Any, sub: str = "alice", /, **fields: Any) -> "Answer":
     return answer
 
 
+def ask_as_backend(agora: Any, bundle: "Bundle", /, *, user: str = "", scope: str = SCOPE, **fields: Any) -> "Answer":
+    """Asks as the team's own server does, perhaps for a user that it names."""
+    event = bundle.event("agora-mint", body={"channel": "{caller}", "role": "publisher"} | fields, sub="server")
+    event["requestContext"]["authorizer"]["jwt"]["claims"]["scope"] = scope
+    event["headers"] |= {"mint-on-behalf-of": user} if user else {}
+    answer: Answer = agora.send(event)
+    return answer
+
+
 def token_of(mint: Minted) -> Read:
     """The token, held to what the answer says of it and to the vendor's own code."""
     held = read(mint.fields["token"])
@@ -134,7 +157,7 @@ def test_the_vendors_test_vector_comes_out(function: Fresh) -> None:
 
 def test_a_mint_gives_what_the_client_joins_with(function: Fresh) -> None:
     mint = minted(function("agora").ask("agora-mint"))
-    assert mint.fields.keys() == {"appId", "channel", "uid", "token"}
+    assert mint.fields.keys() == {"appId", "channel", "uid", "token"} | PUBLIC.keys()
     assert (mint.vendor, mint.facts) == ("agora", set())
     assert mint.expires_in in range(3598, 3601)
     held = token_of(mint)
@@ -301,6 +324,155 @@ def test_callers_of_two_issuers_are_two(warm: Fresh, bundle: "Bundle") -> None:
     event["requestContext"]["authorizer"]["jwt"]["claims"]["iss"] = "https://other.example.com"
     agora = warm("agora")
     assert minted(agora.send(event)).fields["uid"] != minted(ask(agora, channel="lobby")).fields["uid"]
+
+
+# The team's agents and avatars
+
+
+def test_a_backend_mints_for_its_agent_and_its_avatar_in_the_channel_of_a_user(warm: Fresh, bundle: "Bundle") -> None:
+    agora = warm("agora")
+    users = minted(ask(agora)).fields
+    mints = [minted(ask_as_backend(agora, bundle, channel=users["channel"], uid=uid)) for uid in (AGENT, AVATAR)]
+    assert [mint.fields["uid"] for mint in mints] == [AGENT, AVATAR]
+    assert all(
+        token_of(mint).services[1] == (dict.fromkeys(PUBLISHER, 3600), [users["channel"], uid])
+        for mint, uid in zip(mints, ("1001", "1002"), strict=True)
+    )
+
+
+def test_a_backend_can_work_out_the_channel_of_a_user_from_the_users_claims(warm: Fresh) -> None:
+    iss = "https://issuer.example.com"
+    digest = hashlib.sha256(f"{len(iss)}:{iss}alice".encode()).hexdigest()
+    assert minted(ask(warm("agora"))).fields["channel"] == digest[:32]
+
+
+def test_a_backend_that_mints_for_a_user_gets_all_three_tokens_of_one_channel(warm: Fresh, bundle: "Bundle") -> None:
+    agora = warm("agora")
+    uids: list[dict[str, Any]] = [{}, {"uid": AGENT}, {"uid": AVATAR}]
+    mints = [minted(ask_as_backend(agora, bundle, user="alice", **uid)) for uid in uids]
+    assert len({mint.fields["channel"] for mint in mints}) == 1
+    assert len({token_of(mint).services[1][1][1] for mint in mints}) == 3
+
+
+@pytest.mark.parametrize("channel", ["{caller}", "lobby"])
+@pytest.mark.parametrize("scope", ["", "mint:on-behalf-of", "openid MINT:ON-BEHALF", "mint:on behalf"])
+def test_no_caller_without_the_scope_gets_a_backends_uid(
+    warm: Fresh, bundle: "Bundle", channel: str, scope: str
+) -> None:
+    agora = warm("agora")
+    answer = ask_as_backend(agora, bundle, scope=scope, channel=channel, uid=AGENT)
+    assert (said(answer), faults(answer)) == (NOT_ALLOWED, ["uid"])
+
+
+def test_without_a_scope_in_the_deployment_nobody_is_a_backend(function: Fresh, bundle: "Bundle") -> None:
+    agora = function("agora", BACKEND_SCOPE="")
+    assert said(ask_as_backend(agora, bundle, channel="lobby", uid=AGENT)) == NOT_ALLOWED
+
+
+@pytest.mark.parametrize("listed", ["", "1003", "10011", "1"])
+def test_a_backend_gets_no_uid_that_is_not_listed(function: Fresh, bundle: "Bundle", listed: str) -> None:
+    agora = function("agora", AGORA_BACKEND_UIDS=listed)
+    assert said(ask_as_backend(agora, bundle, channel="lobby", uid=AGENT)) == NOT_ALLOWED
+
+
+def test_a_backend_does_not_get_the_uid_of_a_user(warm: Fresh, bundle: "Bundle") -> None:
+    agora = warm("agora")
+    alices = minted(ask(agora, channel="lobby")).fields["uid"]
+    assert said(ask_as_backend(agora, bundle, channel="lobby", uid=alices)) == NOT_ALLOWED
+
+
+ALICES = Caller("https://issuer.example.com", "alice").id
+
+
+@pytest.mark.parametrize(
+    ("listed", "channel", "allowed"),
+    [
+        ("", "lobby", False),
+        ("", ALICES, False),
+        ("lobby", "lobby", True),
+        ("lobby", "Lobby", False),
+        ("lobby", ALICES, False),
+        ("{caller}", ALICES, True),
+        ("{caller}", ALICES.upper(), False),
+        ("{caller}", ALICES[:-1], False),
+        ("{caller}", f"{ALICES}0", False),
+        ("{caller}", f"x{ALICES}", False),
+        ("a{caller}b", f"a{ALICES}b", True),
+        ("a{caller}b", ALICES, False),
+        ("desk-{caller}", f"desk-{ALICES}", True),
+        ("desk-{caller}", "desk-alice", False),
+        ("desk-{caller}", "desk-", False),
+        ("*", "anything", True),
+    ],
+)
+def test_a_backends_uid_is_for_channels_that_some_caller_can_join(
+    function: Fresh, bundle: "Bundle", listed: str, channel: str, allowed: bool
+) -> None:
+    answer = ask_as_backend(function("agora", AGORA_CHANNELS=listed), bundle, channel=channel, uid=AGENT)
+    assert (answer.status == 201) is allowed
+    assert allowed or (said(answer), faults(answer)) == (NOT_ALLOWED, ["channel"])
+
+
+@pytest.mark.parametrize("fields", [{}, {"account": "{caller}"}])
+def test_a_backend_that_asks_for_no_uid_of_its_own_joins_no_users_channel(
+    warm: Fresh, bundle: "Bundle", fields: dict[str, str]
+) -> None:
+    answer = ask_as_backend(warm("agora"), bundle, channel=ALICES, **fields)
+    assert (said(answer), faults(answer)) == (NOT_ALLOWED, ["channel"])
+
+
+def test_an_agent_speaks_where_callers_may_only_watch(function: Fresh, bundle: "Bundle") -> None:
+    agora = function("agora", AGORA_ROLES="subscriber")
+    assert said(ask(agora)) == NOT_ALLOWED
+    assert token_of(minted(ask_as_backend(agora, bundle, channel="lobby", uid=AGENT)))
+
+
+def test_an_agent_logs_in_to_rtm_only_where_callers_may(function: Fresh, bundle: "Bundle") -> None:
+    answers = [
+        ask_as_backend(function("agora", AGORA_ALLOW_RTM=allowed), bundle, channel="lobby", uid=AGENT, rtm=True)
+        for allowed in ("true", "false")
+    ]
+    assert (answers[0].status, said(answers[1])) == (201, NOT_ALLOWED)
+
+
+def test_what_a_backend_mints_for_a_user_counts_as_that_users(function: Fresh, bundle: "Bundle") -> None:
+    agora = function("agora", CALLER_PER_HOUR="2")
+    asked = [("alice", AGENT), ("alice", AVATAR), ("alice", AGENT), ("bob", AGENT)]
+    answers = [ask_as_backend(agora, bundle, user=user, uid=uid).status for user, uid in asked]
+    assert answers == [201, 201, 429, 201]
+
+
+@pytest.mark.parametrize("listed", ["0", "1001,0", "-1", "1073741824", "4294967296", "agent", "1.5", "1001;1002", "*"])
+def test_a_backends_uid_that_could_be_a_callers_own_or_anybodys_starts_nothing(function: Fresh, listed: str) -> None:
+    with pytest.raises(ValueError, match="AGORA_BACKEND_UIDS"):
+        function("agora", AGORA_BACKEND_UIDS=listed)
+
+
+@pytest.mark.parametrize("uid", [1, 2**30 - 1])
+def test_every_uid_below_the_callers_own_can_be_a_backends(function: Fresh, bundle: "Bundle", uid: int) -> None:
+    agora = function("agora", AGORA_BACKEND_UIDS=f" 7 ,{uid}")
+    assert minted(ask_as_backend(agora, bundle, channel="lobby", uid=uid)).fields["uid"] == uid
+
+
+# What the team tells clients
+
+
+def test_an_answer_carries_the_teams_public_fields(warm: Fresh) -> None:
+    assert minted(ask(warm("agora"))).fields.items() >= PUBLIC.items()
+
+
+def test_of_the_public_fields_a_uid_is_a_number_and_an_id_of_digits_is_a_text(function: Fresh) -> None:
+    listed = "agentUid=1001, avatar_uid = 1002,spatius_app_id=1234567890123456789,guid=7,fooUid=x1,region=us-west"
+    fields = minted(ask(function("agora", AGORA_CLIENT_FIELDS=listed))).fields
+    told = {"agentUid": 1001, "avatar_uid": 1002, "spatius_app_id": "1234567890123456789", "guid": "7", "fooUid": "x1"}
+    assert fields.items() >= told.items()
+
+
+def test_a_public_field_never_takes_the_place_of_the_credentials_own(function: Fresh) -> None:
+    mint = minted(ask(function("agora", AGORA_CLIENT_FIELDS="appId=x,channel=x,uid=5,token=x,mint=x")))
+    assert token_of(mint)
+    assert mint.fields.keys() == {"appId", "channel", "uid", "token"}
+    assert mint.fields["uid"] >= 2**30
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from local.declared import DECLARED, declared
 from local.functions import ROOT, Context, load_module
 from local.template import Template, read
+from minting.settings import ClientFields
 from tests.conftest import Answer
 from tests.functions.contract import INVALID, UNAUTHENTICATED, Fresh, faults, minted, said
 from tests.vendors import MINTS, VENDORS
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from local.bundle import Bundle
 
 FACTS = ("single_use", "extendable", "revocable", "takes_slot")
-MEMBERS = {*FACTS, "vendor", "mint", "client_fields", "ends_session", "ttl", "choices"}
+MEMBERS = {*FACTS, "vendor", "mint", "client_fields", "ends_session", "ttl", "choices", "public"}
 
 
 def send(bundle: "Bundle", event: dict[str, Any], **changes: str) -> "Answer":
@@ -50,7 +51,7 @@ def test_every_deployed_vendor_is_listed_with_every_fact(bundle: "Bundle") -> No
         ("livekit", set(), (600, 600, 600)),
         ("odyssey", {"takes_slot"}, (600, 600, 600)),
         ("spatialgen", set(), None),
-        ("spatius", set(), (60, 3600, 86_340)),
+        ("spatius", {"single_use"}, (60, 3600, 86_340)),
         ("trulience", {"single_use"}, (60, 120, 3600)),
     ],
 )
@@ -76,8 +77,8 @@ def test_a_mint_says_the_same_facts_and_fields_as_the_catalogue(function: Fresh,
     assert minted(answer)
     mint = answer.body.pop("mint")
     assert {fact: mint[fact] for fact in FACTS} == {fact: offer[fact] for fact in FACTS}
-    public = {"spatius_app_id", "spatius_avatar_id"} if vendor == "livekit" else set()
-    assert answer.body.keys() - public <= set(offer["client_fields"])
+    public = ClientFields(bundle.environment(vendor).get(f"{vendor.upper()}_CLIENT_FIELDS", "")).members
+    assert answer.body.keys() - public.keys() <= set(offer["client_fields"])
     assert bundle.event(MINTS[vendor])["routeKey"] in offer["mint"]
 
 
@@ -125,10 +126,29 @@ def test_the_home_region_is_always_among_the_regions(bundle: "Bundle", further: 
     assert listed(bundle, SPATIUS_REGIONS=template.resolve(told))["spatius"]["choices"]["region"] == expected
 
 
+def test_clients_are_told_the_public_ids_that_they_need_before_they_mint(bundle: "Bundle") -> None:
+    told = {vendor: offer["public"] for vendor, offer in listed(bundle).items() if offer["public"]}
+    assert told == {
+        "spatius": {"appId": "local-app", "region": "us-west"},
+        "livekit": {"server_url": "wss://livekit.local"},
+    }
+
+
+def test_a_public_id_that_is_not_set_is_absent(bundle: "Bundle") -> None:
+    assert listed(bundle, SPATIUS_APP_ID="")["spatius"]["public"] == {"region": "us-west"}
+
+
+@pytest.mark.parametrize("vendor", ["spatius", "livekit"])
+def test_a_mint_says_the_same_public_ids_as_the_catalogue(function: Fresh, bundle: "Bundle", vendor: str) -> None:
+    public = listed(bundle)[vendor]["public"]
+    assert function(vendor).ask(MINTS[vendor]).body.items() >= public.items()
+
+
 def test_the_catalogue_is_given_every_setting_as_the_vendors_function_is(bundle: "Bundle") -> None:
     told = bundle.environment("catalogue")
     for vendor, facts in json.loads(DECLARED.read_text()).items():
-        for setting in [*facts["choices"].values(), *filter(None, [facts["ttl_setting"]])]:
+        settings = [*facts["choices"].values(), *facts["public"].values(), *filter(None, [facts["ttl_setting"]])]
+        for setting in settings:
             assert told[setting] == bundle.environment(vendor)[setting], setting
 
 

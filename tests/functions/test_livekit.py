@@ -203,6 +203,13 @@ def test_without_any_list_a_caller_still_gets_a_new_room(function: Fresh) -> Non
     assert mint.fields.keys() == {"server_url", "participant_token", "room_name"}
 
 
+def test_a_public_field_never_takes_the_place_of_the_credentials_own(function: Fresh) -> None:
+    own = "server_url=wss://x,participant_token=x,room_name=x,mint=x"
+    mint = minted(ask(function("livekit", LIVEKIT_CLIENT_FIELDS=own), room_name="lobby"))
+    assert claims(mint)
+    assert (mint.fields["server_url"], mint.fields["room_name"]) == ("wss://livekit.local", "lobby")
+
+
 # Identities
 
 

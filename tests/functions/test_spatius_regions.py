@@ -264,6 +264,46 @@ def test_a_mint_elsewhere_is_for_the_region_that_was_asked_for(start: Start, wan
     assert asked(spatius) == [wanted, HOME]
 
 
+# How often the vendor is asked at most
+
+
+TRIES_AGAIN = pytest.mark.parametrize(
+    "trouble",
+    [{"status": 502}, {"status": 503}, {"status": 503, "headers": {"Retry-After": "1"}}, {"status": 504}],
+    ids=str,
+)
+
+
+@TRIES_AGAIN
+@pytest.mark.parametrize("listed", [f"{HOME},{NEXT}", "*"])
+def test_where_several_regions_mint_each_is_asked_once(start: Start, listed: str, trouble: dict[str, Any]) -> None:
+    spatius = start(SPATIUS_REGIONS=listed)
+    down(spatius, *REGIONS, **trouble)
+    assert spatius.ask("spatius-mint").status == 503
+    paths = [call.path.split("/")[1] for call in spatius.twin.calls]
+    assert paths == [region for region in REGIONS if listed == "*" or region in listed]
+
+
+@TRIES_AGAIN
+def test_a_region_alone_is_asked_three_times(start: Start, trouble: dict[str, Any]) -> None:
+    spatius = start(SPATIUS_REGIONS=HOME)
+    down(spatius, *REGIONS, **trouble)
+    assert spatius.ask("spatius-mint").status == 503
+    assert len(spatius.twin.calls) == 3
+
+
+@pytest.mark.parametrize("listed", [HOME, "*"])
+def test_with_a_new_key_a_mint_asks_six_times_at_most(start: Start, listed: str) -> None:
+    spatius = start({"api_key": "old"}, SPATIUS_REGIONS=listed)
+    last = LAST if listed == "*" else HOME
+    down(spatius, *([HOME, NEXT] if listed == "*" else [HOME, HOME]), status=503, times=1)
+    down(spatius, last, status=401, times=1)
+    down(spatius, *REGIONS, status=503)
+    spatius.put_key({"api_key": "spatius-local-key"})
+    assert spatius.ask("spatius-mint").status == 503
+    assert [call.status for call in spatius.twin.calls] == [503, 503, 401, 503, 503, 503]
+
+
 def test_one_endpoint_for_all_regions_is_asked_once(function: Fresh) -> None:
     spatius = function("spatius", SPATIUS_REGIONS="*")
     spatius.twin.fault(Fault(status=500))

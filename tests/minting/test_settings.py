@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 import pytest
 
-from minting.settings import AllowList, Settings, load
+from minting.settings import AllowList, ClientFields, Settings, load
 
 
 class Sample(Settings, frozen=True, kw_only=True):
@@ -76,3 +76,17 @@ def test_an_allow_list_allows_what_it_lists(listed: str, inside: list[str], outs
     allowed = AllowList(listed)
     assert [name for name in inside if name not in allowed] == []
     assert [name for name in outside if name in allowed] == []
+
+
+@pytest.mark.parametrize(
+    ("listed", "members"),
+    [
+        ("", {}),
+        (" , ,", {}),
+        ("a=1", {"a": "1"}),
+        (" a = 1 ,\tbC=x-y\n", {"a": "1", "bC": "x-y"}),
+        ("a=b=c,d", {"a": "b=c", "d": ""}),
+    ],
+)
+def test_client_fields_are_names_and_values(listed: str, members: dict[str, str]) -> None:
+    assert ClientFields(listed).members == members

@@ -35,13 +35,14 @@ class Facts(NamedTuple):
 class Credential[S: msgspec.Struct](NamedTuple):
     """A minted credential. `body` is what the vendor's client SDK takes; `secret` is the one value in it that grants access.
 
-    `expires_at` is aware, in UTC, and None where the vendor does not say. `public` are settings that the team adds to the body.
+    `expires_at` is aware, in UTC, and None where the vendor does not say. `public` are settings that the team adds to the body;
+    where both have a field, the body's stays.
     """
 
     body: S
     secret: str
     expires_at: datetime | None
-    public: Mapping[str, str] = MappingProxyType({})
+    public: Mapping[str, str | int] = MappingProxyType({})
 
     def answer(self, mint_id: str, vendor: str, facts: Facts) -> dict[str, Any]:
         """The response body: the vendor's fields at the top level and our `mint`. What is not known is null."""

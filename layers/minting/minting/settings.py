@@ -27,6 +27,14 @@ class AllowList:
         return AllowList(",".join(self).replace(OWN, caller_id))
 
 
+class ClientFields:
+    """Public settings that answers carry for the client: `name=value` with commas. The credential's own fields win."""
+
+    def __init__(self, listed: str = "") -> None:
+        pairs = (field.partition("=") for field in listed.split(",") if field.strip())
+        self.members = {name.strip(): value.strip() for name, _, value in pairs}
+
+
 class FunctionSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     """What every function is told: each field is read from the variable of the same name in capitals.
 

@@ -25,6 +25,7 @@ from minting.slots import Rules, Slots
 
 NO_FACTS = Facts()
 NO_CHOICES: Choices = {}
+NO_PUBLIC: Mapping[str, str] = {}
 
 
 class Call[K: Key](NamedTuple):
@@ -47,6 +48,7 @@ class Asked[B: Body](NamedTuple):
 type Result = Credential[Any] | msgspec.Struct | None
 type Action[A, K: Key, R] = Callable[[A, Call[K]], R]
 type Permit[B: Body] = Callable[[B, Caller], Iterable[FieldError]]
+type Trust[B: Body] = Callable[[B, Caller], bool]
 
 
 class Sessions[K: Key](NamedTuple):
@@ -68,16 +70,24 @@ def permit_all(_: Body, __: Caller) -> Iterable[FieldError]:
     return ()
 
 
+def trust_nobody(_: Body, __: Caller) -> bool:
+    """Every request is held to the allow-lists."""
+    return False
+
+
 class Terms[B: Body](TypedDict, total=False):
     """What callers are told of what an operation mints, and what it lets them choose.
 
     `choices` are fields held to allow-lists, `permit` names the faults of other things that this deployment does not let a
-    caller choose.
+    caller choose. `trusts` tells the requests of the team's own backend that no list holds, only `permit`. `public` are ids
+    that clients need before they mint: each by the name that clients know, with the setting that holds it.
     """
 
     facts: Facts
     choices: Choices
     permit: Permit[B]
+    trusts: Trust[B]
+    public: Mapping[str, str]
 
 
 class Traits[B: Body, K: Key](Terms[B], total=False):
@@ -114,6 +124,8 @@ class Operation[K: Key](NamedTuple):
     facts: Facts = NO_FACTS
     choices: Choices = NO_CHOICES
     permit: Permit[Any] = permit_all
+    trusts: Trust[Any] = trust_nobody
+    public: Mapping[str, str] = NO_PUBLIC
     sessions: Sessions[K] | None = None
     thing: Callable[[Any], str] | None = None
     owned: bool = False
@@ -240,7 +252,8 @@ class Vendor[S: Settings, K: Key](Function):
 
     def _permitted(self, operation: Operation[K], body: Body, caller: Caller) -> Body:
         body = named(body, operation.choices, caller)
-        errors = [*refused(body, operation.choices, self.settings, caller), *operation.permit(body, caller)]
+        held = NO_CHOICES if operation.trusts(body, caller) else operation.choices
+        errors = [*refused(body, held, self.settings, caller), *operation.permit(body, caller)]
         if errors:
             raise not_allowed(errors)
         return body
