@@ -1,8 +1,13 @@
-"""What CloudFormation makes of template.yaml: run by the SAM CLI's own Python, prints the transformed template as JSON."""
+"""What CloudFormation makes of template.yaml: run by the SAM CLI's own Python.
+
+Standard input is a JSON list of deploys: {"code": ..., "parameters": {...}}, where `code` names what `sam deploy` has uploaded,
+the layer included. Prints the transformed template of each, as a JSON list.
+"""
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from samtranslator.parser.parser import Parser  # type: ignore[import-not-found]
 from samtranslator.translator.translator import Translator  # type: ignore[import-not-found]
@@ -11,13 +16,14 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-not-foun
 POLICIES = {"AWSLambdaBasicExecutionRole": "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"}
 
 
-def main(path: str) -> None:
-    document = yaml_parse(Path(path).read_text())
+def transform(template: str, code: str, parameters: dict[str, str]) -> Any:
+    document = yaml_parse(template)
     for resource in document["Resources"].values():
         for source in {"CodeUri", "ContentUri"} & resource["Properties"].keys():
-            resource["Properties"][source] = "s3://uploaded/by-sam-deploy"
-    sys.stdout.write(json.dumps(Translator(POLICIES, Parser()).translate(document, {})))
+            resource["Properties"][source] = f"s3://uploaded/{code}"
+    return Translator(POLICIES, Parser()).translate(document, parameters)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    text = Path(sys.argv[1]).read_text()
+    json.dump([transform(text, **deploy) for deploy in json.load(sys.stdin)], sys.stdout)
