@@ -23,8 +23,11 @@ LOG_GB, LOG_GB_MONTH, METRIC = 0.50, 0.03, 0.30  # taken in; kept; custom: https
 
 DAYS = 31
 """In a month."""
-ITEMS, SLOT_ITEMS = 4, 3
-"""In a mint's transactions, at most: hour, day, stop, and a token's owner or a session; with a slot a claim and two sets too."""
+ITEMS, SLOT_ITEMS = 4, 4
+"""In a mint's transactions, at most: hour, day, stop, and a token's owner or a session; with a slot a claim, two sets and its
+owner too."""
+REPEATS = 20
+"""Of a mint that takes a slot: they are not counted, and write as many items as the mint does, at most."""
 MARK_BYTES = 30
 """One slot in the set of all that are live, which is written as a whole."""
 READS = 2
@@ -111,7 +114,8 @@ def _vendor(template: Template, function: str) -> Vendor:
 
 def of_mints(vendor: Vendor, retention_days: float) -> Costs:
     """All mints that the limits allow, each as slow as can be; and what the vendor's function costs when nobody calls."""
-    costs = _of_requests(vendor, vendor.per_day * DAYS, vendor.timeout, READS, retention_days)
+    calls = vendor.per_day * DAYS * (1 + REPEATS if vendor.slots else 1)
+    costs = _of_requests(vendor, calls, vendor.timeout, READS, retention_days)
     secret = SECRET if vendor.per_day else 0
     return costs | {"Secrets": costs["Secrets"] + secret, "CloudWatch": costs["CloudWatch"] + METRICS * METRIC}
 

@@ -61,6 +61,14 @@ def test_post_odyssey_client_credentials(ask: Ask) -> None:
     minted(ask("POST /v1/odyssey/client-credentials", {}), *fields)
 
 
+def test_post_odyssey_client_credentials_release_for_the_caller_that_minted_alone(ask: Ask) -> None:
+    release, route = "POST /v1/odyssey/client-credentials/release", "POST /v1/odyssey/client-credentials"
+    session = {"session_id": ask(route, {}, sub="leaver").json()["session_id"]}
+    assert ask(release, session, sub="another").status_code == 404
+    assert [ask(release, session, sub="leaver").status_code for _ in range(2)] == [204, 204]
+    assert ask(route, {}, sub="leaver").json()["session_id"] != session["session_id"]
+
+
 def test_post_get_and_delete_odyssey_broadcasts(ask: Ask) -> None:
     left = {"webrtc_url": "https://a.odyssey.ml/b", "spectator_token": "t", "hls_url": "https://a.odyssey.ml/b.m3u8"}
     registered = ask("POST /v1/odyssey/broadcasts", left)

@@ -1,7 +1,6 @@
 """Odyssey: client credentials, each for a session with a slot, and a relay for broadcasts. Facts: docs/vendors/odyssey.md."""
 
 import base64
-import binascii
 import math
 import re
 from collections.abc import Iterator
@@ -14,7 +13,6 @@ import msgspec
 from minting.bodies import Body
 from minting.callers import Caller
 from minting.credentials import Credential, Facts, rfc3339
-from minting.decoding import NOT_JSON
 from minting.keys import ApiKey
 from minting.owners import fingerprint, token
 from minting.problems import FieldError, Problem
@@ -121,7 +119,7 @@ class SessionToken(msgspec.Struct, frozen=True):
         payload = self.session_token.split(".")[1]
         try:
             return msgspec.json.decode(base64.urlsafe_b64decode(payload + "=="), type=Claims).session_id
-        except (binascii.Error, *NOT_JSON):
+        except (ValueError, RecursionError):
             return None
 
 
@@ -379,6 +377,9 @@ class BroadcastPath(Body, frozen=True):
     id: Annotated[str, msgspec.Meta(pattern=ID)]
 
 
+NOT_OFFERED = "The team must add its host to the template's parameter OdysseyBroadcastHosts (ODYSSEY_BROADCAST_HOSTS)"
+"""No page of the vendor's names a broadcast host, so the default is an assumption, and the operator must know what to set."""
+
 broadcasts = Relay(vendor.ledger, "broadcast", Spectator)
 
 
@@ -386,14 +387,8 @@ def permit_hosts(request: BroadcastRequest, _: Caller) -> Iterator[FieldError]:
     """Every URL that would send viewers, and the token with them, elsewhere than to the vendor."""
     for field in ("webrtc_url", "hls_url"):
         match = re.match(URL, getattr(request, field) or "")
-        host = match[1].lower().removesuffix(":443") if match else ""
-        if match and not is_vendors(host):
-            yield FieldError(field, not_offered(host))
-
-
-def not_offered(host: str) -> str:
-    """The vendor's pages name no broadcast host, so the default may be wrong, and the operator has to know what to set."""
-    return f"The team must add {host} to the template parameter OdysseyBroadcastHosts (ODYSSEY_BROADCAST_HOSTS)"
+        if match and not is_vendors(match[1].lower().removesuffix(":443")):
+            yield FieldError(field, NOT_OFFERED)
 
 
 def token_of(request: BroadcastRequest) -> str:

@@ -202,11 +202,15 @@ def test_what_is_no_plain_secure_url_is_refused(odyssey: "Function", trick: str,
 
 
 @pytest.mark.parametrize("field", ["webrtc_url", "hls_url"])
-def test_a_url_on_a_host_that_is_not_listed_is_not_allowed(odyssey: "Function", field: str) -> None:
+def test_a_url_on_a_host_that_is_not_listed_is_not_allowed_and_told_which_parameter_lists_hosts(
+    odyssey: "Function", field: str
+) -> None:
     for url in ELSEWHERE:
         answer = register(odyssey, **{field: url})
         assert (said(answer), faults(answer)) == (NOT_ALLOWED, [field]), url
-        assert "ODYSSEY_BROADCAST_HOSTS" in answer.body["errors"][0]["message"]
+        message = answer.body["errors"][0]["message"]
+        assert "parameter OdysseyBroadcastHosts " in message
+        assert "ODYSSEY_BROADCAST_HOSTS" in message
 
 
 def test_a_host_that_is_listed_with_a_port_is_offered_at_that_port_alone(function: Fresh) -> None:

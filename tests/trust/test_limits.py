@@ -176,7 +176,8 @@ def test_a_refused_call_reaches_neither_the_vendor_nor_the_secret(
     refused = function(vendor.name, AWS_LAMBDA_INITIALIZATION_TYPE="snap-start", **changes)
     refused.twin.calls.clear()
     wire.sent.clear()
-    assert said(refused.ask(vendor.event)) == expected
+    another = {"content-type": "application/json", "idempotency-key": "another mint, and no repeat"}
+    assert said(refused.ask(vendor.event, headers=another)) == expected
     assert refused.twin.calls == []
     assert wire.sent == [CHANGE]
 
