@@ -300,7 +300,7 @@ def test_nobody_asks_again_for_a_caller_who_has_had_an_answer(twin: PlainTwin) -
     upstream = vendor(twin)
     twin.fault(Fault(times=1, delay=1.5))
     assert ask(upstream, "again", seconds=0.1) == "vendor_timeout"
-    upstream._threads.shutdown()
+    upstream._workers._threads.shutdown()
     assert len(twin.calls) == 1
 
 

@@ -18,7 +18,7 @@ from minting.callers import Caller
 from minting.deadline import Deadline
 from minting.ledger import Change, Item, Ledger, Refused
 from minting.limits import Limits, Window
-from minting.problems import Problem
+from minting.problems import Ambiguous, Problem
 
 REPEAT_SECONDS = 10
 """A double tap, or a retry by an app that sends no Idempotency-Key."""
@@ -114,7 +114,7 @@ class Slots[T]:
         while True:
             try:
                 pending_until = int(time() + deadline.remaining()) + 1
-                self._limits.take(windows, deadline, claim.changes(self._rules, pending_until))
+                self._take(claim, windows, pending_until, deadline)
                 return Held(self._open(claim, windows, take, deadline), claim)
             except Refused as refused:
                 if refused.index > 0:
@@ -129,7 +129,15 @@ class Slots[T]:
     def release(self, claim: Claim, deadline: Deadline) -> None:
         """Called when the vendor no longer knows the claim's session: the slot is free, and the key is for a new one."""
         with suppress(Refused, Problem):
-            self._ledger.change(claim.release(), deadline)
+            self._ledger.change(claim.release(), deadline.settling())
+
+    def _take(self, claim: Claim, windows: Sequence[Window], pending_until: int, deadline: Deadline) -> None:
+        """Counts the claim. Where the table did not answer in time it may hold the claim, which no session will follow."""
+        try:
+            self._limits.take(windows, deadline, claim.changes(self._rules, pending_until))
+        except Ambiguous:
+            self.release(claim, deadline)
+            raise
 
     def _open(self, claim: Claim, windows: Sequence[Window], take: Callable[[], T], deadline: Deadline) -> T:
         try:
@@ -148,7 +156,7 @@ class Slots[T]:
             if deadline.remaining() < MARGIN_SECONDS:
                 raise Problem("in_progress", "Another call with this Idempotency-Key is not done yet.", retry_after=1)
             sleep(POLL_SECONDS)
-            item = self._ledger.read(claim.key)
+            item = self._ledger.read(claim.key, deadline)
         return item if item.get("ends", 0) >= int(time()) else None
 
     def _make_room(self, claim: Claim, refused: Refused, deadline: Deadline) -> None:

@@ -186,7 +186,7 @@ class Vendor[S: Settings, K: Key](Function):
         if operation.thing:
             record.subject = operation.thing(body)
         if operation.owned:
-            self.owners.check(str(record.subject), record.caller)
+            self.owners.check(str(record.subject), record.caller, deadline)
         result = self._within_limits(operation, Asked(body, record.caller, _repeat_key(event), deadline))
         record.outcome = operation.outcome
         if isinstance(result, Credential):
@@ -265,11 +265,11 @@ class Vendor[S: Settings, K: Key](Function):
         self, operation: Operation[K], ask: Action[Any, K, Any], subject: Any, asked: Asked[Any]
     ) -> Any:
         """Asks with the key in use and, where the vendor refuses it, once more with the one that has replaced it."""
-        key = self._keys.current(operation.part)
+        key = self._keys.current(asked.deadline, operation.part)
         try:
             return ask(subject, Call(key, asked.caller, asked.deadline))
         except KeyRejected as refusal:
-            newer = self._keys.newer_than(key, refusal, operation.part)
+            newer = self._keys.newer_than(key, refusal, asked.deadline, operation.part)
         return ask(subject, Call(newer, asked.caller, asked.deadline))
 
 
