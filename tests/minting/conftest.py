@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,16 +12,25 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+class Names:
+    """Looks names up. What is in `slow` is not found before `found`; what ends in .invalid (RFC 2606) is never found."""
+
+    def __init__(self) -> None:
+        self.slow: set[str] = set()
+        self.found = threading.Event()
+        self._look_up = socket.getaddrinfo
+
+    def __call__(self, host: str, *asked: Any, **options: Any) -> Any:
+        if host in self.slow:
+            self.found.wait(30)
+        if host.endswith(".invalid"):
+            raise socket.gaierror(socket.EAI_NONAME, "no such name")
+        return self._look_up(host, *asked, **options)
+
+
 @pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """While it is cleared, looking up a name does not end, as without a network."""
-    found = threading.Event()
-    found.set()
-    look_up = socket.getaddrinfo
-
-    def wait(*asked: Any, **options: Any) -> Any:
-        found.wait(30)
-        return look_up(*asked, **options)
-
-    monkeypatch.setattr(socket, "getaddrinfo", wait)
-    return found
+def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
+    names = Names()
+    monkeypatch.setattr(socket, "getaddrinfo", names)
+    yield names
+    names.found.set()

@@ -3,7 +3,6 @@
 import ipaddress
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +19,7 @@ from cryptography.x509.oid import NameOID
 from minting.deadline import Deadline
 from minting.problems import Problem
 from minting.upstream import Upstream
+from tests.minting.conftest import Names
 from tests.minting.raw import ANSWER, RawServer, answering
 
 NOW = datetime.now(UTC)
@@ -200,11 +200,11 @@ def test_a_connection_that_ends_in_the_handshake_is_made_anew(good: ssl.SSLConte
 
 
 @pytest.mark.usefixtures("trusted")
-def test_what_a_late_name_was_looked_up_for_is_not_sent(good: ssl.SSLContext, names: threading.Event) -> None:
-    names.clear()
+def test_what_a_late_name_was_looked_up_for_is_not_sent(good: ssl.SSLContext, names: Names) -> None:
+    names.slow.add("127.0.0.1")
     with answering(good) as vendor:
         upstream = Upstream(vendor.url)
         assert problem_of(upstream, seconds=0.1).code == "vendor_timeout"
-        names.set()
+        names.found.set()
         upstream._workers._threads.shutdown()
     assert (vendor.connections, vendor.requests) == (1, [])

@@ -27,6 +27,7 @@ from minting import workers
 from minting.deadline import Deadline
 from minting.problems import KeyRejected, Problem
 from minting.upstream import LARGEST_REPLY, Reply, Upstream, by_status, segment
+from tests.minting.conftest import Names
 from tests.minting.raw import RawServer
 
 KEY = {"X-Api-Key": "the-key"}
@@ -371,11 +372,11 @@ def test_a_dripping_answer_frees_its_thread_at_the_deadline(first: bytes, drop: 
     assert len(dripping.requests) == 1
 
 
-def test_what_a_late_name_was_looked_up_for_is_not_sent(twin: PlainTwin, names: threading.Event) -> None:
-    names.clear()
+def test_what_a_late_name_was_looked_up_for_is_not_sent(twin: PlainTwin, names: Names) -> None:
+    names.slow.add("127.0.0.1")
     upstream = vendor(twin)
     assert ask(upstream, "once", seconds=0.1) == "vendor_timeout"
-    names.set()
+    names.found.set()
     finished(upstream)
     assert twin.calls == []
 
