@@ -15,6 +15,7 @@ import requests
 from botocore.config import Config
 
 from minting import aws, relay
+from minting.deadline import Deadline
 from minting.ledger import Item, Ledger
 from tests.functions.contract import FACTS, INVALID, MINT, NOT_FOUND, Fresh, faults, moment, said
 from tests.trust.table import CHANGE, READ, SECRET, Wire, dynamodb, items, used
@@ -267,8 +268,8 @@ def test_what_the_table_forgets_meanwhile_is_over_and_nothing_of_it_comes_back(
     relay_id = registered(odyssey, viewers=1)
     read = Ledger.read
 
-    def last_read(ledger: Ledger, key: str) -> Item:
-        item = read(ledger, key)
+    def last_read(ledger: Ledger, key: str, deadline: Deadline) -> Item:
+        item = read(ledger, key, deadline)
         dynamodb(bundle).delete_item(TableName=table, Key={"id": {"S": f"odyssey#{key}"}})
         return item
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from local.twins.spatialgen_uploads import EXTENSIONS, LANGUAGES, LAYOUTS, PERSPECTIVES, start_faults
 from local.twins.twin import Fault
 from minting.bodies import decode_request
+from minting.deadline import Deadline
 from minting.problems import Problem
 from tests.conftest import Answer
 from tests.functions.contract import (
@@ -1040,7 +1041,7 @@ def test_a_rotated_upload_key_costs_no_upload(function: Fresh, http: requests.Se
     spatialgen = function("spatialgen")
     begun = started(spatialgen)
     for ask in (lambda: started(spatialgen), begun.sign, begun.cancel):
-        old = spatialgen.module.vendor._keys.current().upload.key
+        old = spatialgen.module.vendor._keys.current(Deadline(5)).upload.key
         spatialgen.put_key({"upload": {"key": twin_of(spatialgen).rotate(old)}})
         answer = ask()
         assert isinstance(answer, Upload) or answer.status in {200, 204}

@@ -1,6 +1,36 @@
 """Drawn examples are not timed: another test may have the processor."""
 
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
 from hypothesis import settings
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+class Names:
+    """Looks names up. What is in `slow` is not found before `found`; what ends in .invalid (RFC 2606) is never found."""
+
+    def __init__(self) -> None:
+        self.slow: set[str] = set()
+        self.found = threading.Event()
+        self._look_up = socket.getaddrinfo
+
+    def __call__(self, host: str, *asked: Any, **options: Any) -> Any:
+        if host in self.slow:
+            self.found.wait(30)
+        if host.endswith(".invalid"):
+            raise socket.gaierror(socket.EAI_NONAME, "no such name")
+        return self._look_up(host, *asked, **options)
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
+    names = Names()
+    monkeypatch.setattr(socket, "getaddrinfo", names)
+    yield names
+    names.found.set()

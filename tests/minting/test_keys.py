@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from minting import keys
+from minting.deadline import Deadline
 from minting.keys import MAX_AGE, REREAD_INTERVAL, ApiKey, Keys
 from minting.problems import KeyRejected, Problem
 from minting.vendor import Call
@@ -69,9 +70,14 @@ def fresh() -> Keys[ApiKey]:
     return Keys("the-secret", ApiKey)
 
 
+def in_use(held: Keys[ApiKey]) -> str:
+    """The key to use, or the code of the problem."""
+    return what(lambda: held.current(Deadline(5)))
+
+
 def refused(held: Keys[ApiKey]) -> str:
     """What follows when the vendor refuses the first key: the next key, or the code of the problem."""
-    return what(lambda: held.newer_than(ApiKey("first"), REFUSAL))
+    return what(lambda: held.newer_than(ApiKey("first"), REFUSAL, Deadline(5)))
 
 
 def what(read: Callable[[], ApiKey]) -> str:
@@ -82,7 +88,7 @@ def what(read: Callable[[], ApiKey]) -> str:
 
 
 def test_the_current_version_is_asked_for(store: Store) -> None:
-    fresh().current()
+    fresh().current(Deadline(5))
     assert store.reads == [{"SecretId": "the-secret", "VersionStage": "AWSCURRENT"}]
 
 
@@ -91,9 +97,9 @@ def test_a_key_is_read_once_until_it_is_too_old(store: Store, clock: Clock) -> N
     held.prefetch()
     store.put("second")
     clock.now += MAX_AGE - 1
-    assert (what(held.current), len(store.reads)) == ("first", 1)
+    assert (in_use(held), len(store.reads)) == ("first", 1)
     clock.now += 1
-    assert (what(held.current), len(store.reads)) == ("second", 2)
+    assert (in_use(held), len(store.reads)) == ("second", 2)
 
 
 PASSING = [
@@ -109,24 +115,24 @@ LASTING = [
 @pytest.mark.parametrize("outage", PASSING)
 def test_an_outage_ends_the_use_of_no_key_that_is_held(store: Store, clock: Clock, outage: Exception) -> None:
     held = fresh()
-    held.current()
+    held.current(Deadline(5))
     store.value = outage
     clock.now += MAX_AGE
-    assert what(held.current) == "first"
+    assert in_use(held) == "first"
     store.put("second")
     clock.now += MAX_AGE
-    assert what(held.current) == "second"
+    assert in_use(held) == "second"
 
 
 def test_an_outage_is_not_asked_about_again_by_every_mint(store: Store, clock: Clock) -> None:
     held = fresh()
-    held.current()
+    held.current(Deadline(5))
     store.value = PASSING[0]
     clock.now += MAX_AGE
-    assert {what(held.current) for _ in range(5)} == {"first"}
+    assert {in_use(held) for _ in range(5)} == {"first"}
     assert len(store.reads) == 2
     clock.now += REREAD_INTERVAL
-    assert {what(held.current) for _ in range(5)} == {"first"}
+    assert {in_use(held) for _ in range(5)} == {"first"}
     assert len(store.reads) == 3
 
 
@@ -136,26 +142,26 @@ def test_an_outage_from_the_start_is_key_unavailable_until_it_ends(store: Store,
     held = fresh()
     held.prefetch()
     with pytest.raises(Problem) as problem:
-        held.current()
+        held.current(Deadline(5))
     assert (problem.value.code, problem.value.retryable, problem.value.retry_after) == ("key_unavailable", True, 5)
     store.put("first")
-    assert what(held.current) == "first"
+    assert in_use(held) == "first"
 
 
 @pytest.mark.parametrize("outage", LASTING)
 def test_a_right_or_a_secret_taken_away_ends_the_use_of_the_key(store: Store, clock: Clock, outage: Exception) -> None:
     held = fresh()
-    held.current()
+    held.current(Deadline(5))
     store.value = outage
     clock.now += MAX_AGE
-    assert what(held.current) == "not_configured"
+    assert in_use(held) == "not_configured"
 
 
 @pytest.mark.parametrize("outage", LASTING)
 def test_what_aws_says_is_noted_by_its_code_alone(store: Store, outage: ClientError) -> None:
     store.value = outage
     with pytest.raises(Problem) as problem:
-        fresh().current()
+        fresh().current(Deadline(5))
     assert problem.value.__notes__ == [f"secret the-secret: {outage.response['Error']['Code']}"]
     assert problem.value.__cause__ is None
     assert problem.value.__suppress_context__
@@ -184,7 +190,7 @@ def test_what_aws_says_is_noted_by_its_code_alone(store: Store, outage: ClientEr
 def test_a_value_that_is_no_key_is_not_configured_and_not_shown(store: Store, value: object) -> None:
     store.value = value
     with pytest.raises(Problem) as problem:
-        fresh().current()
+        fresh().current(Deadline(5))
     assert problem.value.code == "not_configured"
     assert SHOWN not in repr((problem.value, problem.value.members(""), problem.value.__notes__))
     assert problem.value.__suppress_context__
@@ -197,7 +203,7 @@ def test_a_prefetch_that_fails_says_nothing(store: Store) -> None:
 
 def test_white_space_around_a_key_is_dropped(store: Store) -> None:
     store.put(" first\r\n")
-    assert what(fresh().current) == "first"
+    assert in_use(fresh()) == "first"
 
 
 def test_a_key_shows_itself_in_no_text() -> None:
@@ -209,19 +215,19 @@ def test_a_key_shows_itself_in_no_text() -> None:
 
 def test_a_refused_key_is_replaced_by_the_one_that_is_there_now(store: Store) -> None:
     held = fresh()
-    held.current()
+    held.current(Deadline(5))
     store.put("second")
     assert refused(held) == "second"
-    assert (what(held.current), len(store.reads)) == ("second", 2)
+    assert (in_use(held), len(store.reads)) == ("second", 2)
 
 
 def test_a_refused_key_is_looked_up_once_an_interval(store: Store, clock: Clock) -> None:
     held = fresh()
     for interval in range(3):
-        assert what(held.current) == "first"
+        assert in_use(held) == "first"
         for _ in range(5):
             assert refused(held) == "vendor_key_rejected"
-            assert what(held.current) == "vendor_key_rejected"
+            assert in_use(held) == "vendor_key_rejected"
         assert len(store.reads) == 2 + interval
         clock.now += REREAD_INTERVAL
 
@@ -229,18 +235,18 @@ def test_a_refused_key_is_looked_up_once_an_interval(store: Store, clock: Clock)
 @pytest.mark.parametrize("new", ["first", "second"])
 def test_a_key_that_is_restored_or_replaced_works_after_the_interval(store: Store, clock: Clock, new: str) -> None:
     held = fresh()
-    held.current()
+    held.current(Deadline(5))
     refused(held)
     store.put(new)
     clock.now += REREAD_INTERVAL
-    assert what(held.current) == "first"
+    assert in_use(held) == "first"
     if new != "first":
         assert refused(held) == new
 
 
 def test_callers_whose_key_is_refused_together_cause_one_reading(store: Store) -> None:
     held = fresh()
-    held.current()
+    held.current(Deadline(5))
     store.put("second")
     with ThreadPoolExecutor(16) as pool:
         assert set(pool.map(lambda _: refused(held), range(64))) == {"second"}
@@ -249,10 +255,10 @@ def test_callers_whose_key_is_refused_together_cause_one_reading(store: Store) -
 
 def test_who_comes_while_a_refused_key_is_being_read_again_is_not_refused(store: Store) -> None:
     held = fresh()
-    held.current()
+    held.current(Deadline(5))
     store.put("second")
     met: list[str] = []
-    bystander = threading.Thread(target=lambda: met.append(what(held.current)))
+    bystander = threading.Thread(target=lambda: met.append(in_use(held)))
 
     def come() -> None:
         bystander.start()
@@ -266,6 +272,6 @@ def test_who_comes_while_a_refused_key_is_being_read_again_is_not_refused(store:
 
 def test_an_outage_while_a_refused_key_is_being_read_again_is_a_refusal(store: Store) -> None:
     held = fresh()
-    held.current()
+    held.current(Deadline(5))
     store.value = PASSING[0]
     assert refused(held) == "vendor_key_rejected"

@@ -1,13 +1,18 @@
 """Calls to a vendor: what is asked again and what is not, where a key may go, and when a request ends."""
 
 import gzip
+import socket
+import threading
 import time
+import tracemalloc
+import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -18,31 +23,51 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.twins.twin import Fault, Routes, Twin
+from minting import workers
 from minting.deadline import Deadline
 from minting.problems import KeyRejected, Problem
 from minting.upstream import LARGEST_REPLY, Reply, Upstream, by_status, segment
+from tests.minting.conftest import Names
+from tests.minting.raw import RawServer
 
 KEY = {"X-Api-Key": "the-key"}
 HEADERS = 8
 """How many a call sends: five of the client's, the key, and two about the body."""
+GZIP_HEAD = 10
+
+
+def bomb(megabytes: int) -> bytes:
+    """So many megabytes of zeros in gzip: one of them, packed so that its bytes can be repeated."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    head = packer.compress(b"") + packer.flush(zlib.Z_FULL_FLUSH)
+    megabyte = packer.compress(bytes(1024 * 1024)) + packer.flush(zlib.Z_FULL_FLUSH)
+    return head + megabyte * megabytes
+
+
+BOMB = bomb(1024)
 FAR = datetime(2098, 1, 1, tzinfo=UTC)
 
 
 class PlainTwin(Twin):
-    """A vendor of no dialect. /zipped and /large answer with more than anybody should read; all else says where it was sent."""
+    """A vendor of no dialect. Four paths answer with more than anybody should read; all others say where they were sent."""
 
     vendor = "plain"
     url_variable = "PLAIN_URL"
 
     def seed(self) -> None:
         self.keys: dict[str, Any] = {}
+        self.came = threading.Semaphore(0)
 
     def routes(self) -> Routes:
-        return {"POST /zipped": self.zipped, "POST /large": self.large}
+        return {
+            "POST /zipped": lambda: self.packed("gzip", BOMB),
+            "POST /zipped-twice": lambda: self.packed("gzip, gzip", gzip.compress(BOMB)),
+            "POST /deflated": lambda: self.packed("deflate", BOMB[GZIP_HEAD:]),
+            "POST /large": self.large,
+        }
 
-    def zipped(self) -> ResponseReturnValue:
-        bomb = gzip.compress(b'{"target": "' + bytes(64 * 1024 * 1024), 1)
-        return Response(bomb, content_type="application/json", headers={"Content-Encoding": "gzip"})
+    def packed(self, encoding: str, bomb: bytes) -> ResponseReturnValue:
+        return Response(bomb, content_type="application/json", headers={"Content-Encoding": encoding})
 
     def large(self) -> ResponseReturnValue:
         return {"target": "x" * LARGEST_REPLY}, 200
@@ -52,6 +77,7 @@ class PlainTwin(Twin):
 
     def refuse_route(self, status: int) -> ResponseReturnValue:
         del status
+        self.came.release()
         return {"target": request.environ["REQUEST_URI"]}, 200
 
 
@@ -296,17 +322,95 @@ def test_a_deadline_that_has_passed_asks_nobody(twin: PlainTwin) -> None:
     assert twin.calls == []
 
 
-def test_nobody_asks_again_for_a_caller_who_has_had_an_answer(twin: PlainTwin) -> None:
+DRIPPING = Fault(path="/drip", mode="drip", pause=0.1)
+
+
+def finished(upstream: Upstream) -> Upstream:
+    """The vendor, once no thread does anything for it any more."""
+    upstream._workers._threads.shutdown()
+    return upstream
+
+
+def test_a_request_that_found_no_thread_in_time_is_never_sent(twin: PlainTwin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "THREADS", 2)
     upstream = vendor(twin)
-    twin.fault(Fault(times=1, delay=1.5))
-    assert ask(upstream, "again", seconds=0.1) == "vendor_timeout"
-    upstream._threads.shutdown()
+    twin.fault(DRIPPING)
+    with ThreadPoolExecutor(2) as callers:
+        dripping = [callers.submit(ask, upstream, "drip", 0.6) for _ in range(2)]
+        assert all(twin.came.acquire(timeout=5) for _ in dripping)
+        assert ask(upstream, "abandoned", seconds=0.1) == "vendor_timeout"
+        assert [late.result() for late in dripping] == ["vendor_timeout"] * 2
+    assert ask(upstream, "healthy", seconds=2) == "/healthy"
+    finished(upstream)
+    assert [call.path for call in twin.calls] == ["/drip", "/drip", "/healthy"]
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+DRIPS = {
+    "head": (HEAD, b"a"),
+    "body": (HEAD + b"Content-Length: 999999\r\n\r\n", b"a"),
+    "chunks": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n"),
+    "nothing after a while": (HEAD + b"Content-Length: 9\r\n\r\n", b""),
+}
+"""What is sent at once, and what then again and again."""
+
+
+@pytest.mark.parametrize(("first", "drop"), DRIPS.values(), ids=DRIPS)
+@pytest.mark.parametrize("path", ["once", "again"])
+def test_a_dripping_answer_frees_its_thread_at_the_deadline(first: bytes, drop: bytes, path: str) -> None:
+    def serve(connection: socket.socket) -> None:
+        dripping.take(connection)
+        connection.sendall(first)
+        while not dripping.ended.wait(0.02):
+            connection.sendall(drop)
+
+    with RawServer(serve) as dripping:
+        upstream, started = Upstream(dripping.url, repeatable=["again"]), monotonic()
+        assert ask(upstream, path, seconds=0.3) == "vendor_timeout"
+        finished(upstream)
+    assert 0.3 <= monotonic() - started < 1.5
+    assert len(dripping.requests) == 1
+
+
+def test_what_a_late_name_was_looked_up_for_is_not_sent(twin: PlainTwin, names: Names) -> None:
+    names.slow.add("127.0.0.1")
+    upstream = vendor(twin)
+    assert ask(upstream, "once", seconds=0.1) == "vendor_timeout"
+    names.found.set()
+    finished(upstream)
+    assert twin.calls == []
+
+
+def test_nobody_asks_again_for_a_caller_who_has_had_an_answer(twin: PlainTwin, monkeypatch: pytest.MonkeyPatch) -> None:
+    late = threading.Event()
+    monkeypatch.setattr(
+        "urllib3.util.retry.time", type("Time", (), {"sleep": lambda _: late.wait(9), "time": time.time})
+    )
+    upstream = vendor(twin)
+    twin.fault(Fault(times=1, status=503, headers={"Retry-After": "1"}))
+    assert ask(upstream, "again", seconds=0.2) == "vendor_timeout"
+    late.set()
+    finished(upstream)
     assert len(twin.calls) == 1
 
 
-@pytest.mark.parametrize("path", ["zipped", "large"])
-def test_an_answer_that_is_too_large_is_not_read_to_its_end(twin: PlainTwin, path: str) -> None:
-    assert ask(vendor(twin), path) == "vendor_malformed"
+@pytest.mark.parametrize("mode", ["drop", "cut"])
+def test_a_request_whose_answer_was_lost_may_have_been_done(twin: PlainTwin, mode: Literal["drop", "cut"]) -> None:
+    twin.fault(Fault(mode=mode))
+    assert problem_of(vendor(twin), "once").ambiguous
+
+
+@pytest.mark.parametrize("path", ["large", "zipped", "deflated", "zipped-twice"])
+def test_an_answer_that_is_too_large_is_refused_in_little_memory(twin: PlainTwin, path: str) -> None:
+    upstream = vendor(twin)
+    ask(upstream, "once")
+    tracemalloc.start()
+    try:
+        assert ask(upstream, path) == "vendor_malformed"
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 5 * LARGEST_REPLY
 
 
 @pytest.mark.parametrize(
@@ -332,14 +436,15 @@ def test_any_body_can_be_looked_into(body: bytes) -> None:
     Reply(500, {}, body).json()
 
 
-def test_a_vendor_that_is_not_there_is_unavailable_and_the_request_never_left(slept: list[float]) -> None:
+def test_a_vendor_that_is_not_there_is_unavailable_and_nothing_was_done(slept: list[float]) -> None:
     gone = PlainTwin()
     gone.start()
     upstream = vendor(gone)
     gone.stop()
     gone._server = None
     for path in ("once", "again"):
-        assert ask(upstream, path) == "vendor_unavailable"
+        problem = problem_of(upstream, path)
+        assert (problem.code, problem.ambiguous) == ("vendor_unavailable", False)
 
 
 @pytest.mark.parametrize(

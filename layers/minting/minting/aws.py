@@ -4,14 +4,19 @@ They are botocore's own, which boto3 wraps: `import boto3` alone costs a fifth o
 """
 
 import gzip
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import botocore.session
 import msgspec
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import JSONFileLoader, Loader
+
+from minting.deadline import Deadline
+from minting.workers import Workers
 
 PATIENCE = Config(
     connect_timeout=1,
@@ -19,9 +24,42 @@ PATIENCE = Config(
     retries={"mode": "standard", "total_max_attempts": 2},
     parameter_validation=False,  # what is sent is put together in keys.py and ledger.py, and AWS checks it anyway
 )
-"""AWS answers in milliseconds or is in trouble: about 6 s at the worst, out of a request's 20."""
+"""AWS answers in milliseconds or is in trouble: about 6 s at the worst, out of a request's 20.
+
+Neither bounds name look-up: the deadline does.
+"""
 
 SERVICES = ["dynamodb", "secretsmanager"]
+
+type Answer = dict[str, Any]
+
+
+class NotDone(Exception):  # noqa: N818 - an answer, not an error
+    """AWS did not do what was asked.
+
+    `code` is AWS's own, and `answer` its whole answer. Without an answer in time `code` is None: then AWS may have done it, or
+    may still do it. `reason` is for the operator.
+    """
+
+    def __init__(self, reason: str, code: str | None = None, answer: Answer | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.code = code
+        self.answer = answer or {}
+
+
+def ask(operation: Callable[..., Answer], deadline: Deadline, **request: Any) -> Answer:
+    """AWS's answer to an operation of a client. Raises NotDone, never later than the deadline."""
+    try:
+        return _workers.run(partial(operation, **request), deadline)
+    except ClientError as fault:
+        code = fault.response["Error"]["Code"]
+        raise NotDone(code, code, dict(fault.response)) from None
+    except (BotoCoreError, TimeoutError) as fault:
+        raise NotDone(type(fault).__name__) from None
+
+
+_workers = Workers("aws")
 
 
 class _Models(JSONFileLoader):

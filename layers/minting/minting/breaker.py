@@ -40,4 +40,4 @@ class Breaker:
         ours = "attribute_not_exists(#id) OR attribute_exists(#until)"
         with suppress(Refused, Problem):
             pause = Change(STOP, "SET #until = :until, #expires = :until", ours, {"until": until})
-            self._ledger.change([pause], deadline)
+            self._ledger.change([pause], deadline.settling())

@@ -4,6 +4,11 @@ from time import monotonic
 
 from minting.problems import Ambiguous, Problem
 
+SETTLING_SECONDS = 2.0
+"""What a failed request may take beyond its deadline to give back what it took. 24 s, the longest deadline, leaves room below
+the function's 28 s.
+"""
+
 
 class Deadline:
     """`waited` is how many seconds of the request the vendor has had so far."""
@@ -30,6 +35,10 @@ class Deadline:
         if seconds <= 0:
             raise timed_out()
         return seconds
+
+    def settling(self) -> "Deadline":
+        """A little later than this one, for what must be put right although the request has failed."""
+        return Deadline(self.left() + SETTLING_SECONDS)
 
     def spent(self, seconds: float) -> None:
         """Takes down what a call to the vendor took."""

@@ -1,6 +1,7 @@
 """A Lambda: the one way that every request takes, from the event to the answer and the record of it."""
 
 import gc
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,14 @@ from minting.settings import FunctionSettings
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+
+LARGEST_RESPONSE = 6_291_556
+"""Bytes that Lambda takes from a handler: its "Response payload size exceeded maximum allowed payload size" names them. They hold
+the whole response as JSON, and so the body as a text in it, with a backslash before each of its quotes and backslashes.
+"""
+
+LONGEST_CHARACTER = 6
+"""Bytes that one character of the body takes there at most: a control character is written as `\\u001f`."""
 
 type Event = dict[str, Any]
 type Response = dict[str, Any]
@@ -36,7 +45,7 @@ class Function(ABC):
     def answer(self, event: Event, record: Record, deadline: Deadline) -> Response:
         """The response to an event; what there is to write down about it goes into the record. Raises Problem."""
 
-    def check(self, record: Record) -> Response:  # noqa: ARG002 - for functions that have a schedule
+    def check(self, record: Record, deadline: Deadline) -> Response:  # noqa: ARG002 - for functions that have a schedule
         """Answers a schedule's event. Lambda drops the answer. Raises Problem."""
         raise Problem("not_found", "This function has no schedule.")
 
@@ -50,7 +59,7 @@ class Function(ABC):
         record = Record(mint_id=context.aws_request_id, vendor=self.name, route=route)
         deadline = Deadline(min(self._deadline_seconds, context.get_remaining_time_in_millis() / 1000 - 1))
         try:
-            reply = self.check(record) if scheduled else self.answer(event, record, deadline)
+            reply = _checked(self.check(record, deadline) if scheduled else self.answer(event, record, deadline))
         except Problem as problem:
             reply = _refusal(problem, record)
         except Exception as fault:  # noqa: BLE001 - the platform would write down the exception's message, with whatever it holds
@@ -69,6 +78,22 @@ def response(
         return {"statusCode": status, "headers": {"cache-control": "no-store"}, "body": ""}
     headers = {"content-type": content_type, "cache-control": "no-store"}
     return {"statusCode": status, "headers": headers, "body": msgspec.json.encode(body).decode()}
+
+
+def _checked(reply: Response) -> Response:
+    """A response that Lambda takes. A larger one would reach the caller as a 500 without a word, and the record as a success."""
+    possible = len(reply["body"]) * LONGEST_CHARACTER + 1000  # its headers are ours, and short
+    if possible > LARGEST_RESPONSE and _size(reply) > LARGEST_RESPONSE:
+        detail = (
+            "The answer is larger than this deployment can pass on (6 MB). Ask for less, such as fewer items at a time."
+        )
+        raise Problem("vendor_error", detail, retryable=False)
+    return reply
+
+
+def _size(reply: Response) -> int:
+    """Bytes, as Lambda's runtime for Python 3.13 encodes it (awslambdaric's lambda_runtime_marshaller.py)."""
+    return len(json.dumps(reply, ensure_ascii=False).encode())
 
 
 def _refusal(problem: Problem, record: Record) -> Response:

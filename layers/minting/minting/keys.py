@@ -4,12 +4,12 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
 
 from minting import aws
+from minting.deadline import Deadline
 from minting.decoding import NOT_JSON
 from minting.problems import KeyRejected, Problem
 
@@ -18,6 +18,11 @@ MAX_AGE = 300
 
 REREAD_INTERVAL = 10.0
 """Seconds for which a refused key, found unchanged in the secret, is neither tried at the vendor nor looked for again."""
+
+READ_SECONDS = 3.0
+"""The longest that a reading may take. It leaves a request the time to mint with the key that is held, and a function's start,
+for which Lambda has 10 s, the time for all else.
+"""
 
 TRANSIENT = {"InternalServiceError", "ThrottlingException", "RequestTimeout", "ServiceUnavailable", None}
 """Secrets Manager's errors that pass (None: no answer at all). The others need an operator: no secret, no value, no right."""
@@ -63,28 +68,28 @@ class Keys[K: Key]:
         self._held_until = 0.0
         self._refusals: dict[Key | None, tuple[KeyRejected, float]] = {}
 
-    def current(self, part: Part[K] = whole) -> K:
+    def current(self, deadline: Deadline, part: Part[K] = whole) -> K:
         """The key to use now. Raises `not_configured`, `key_unavailable`, or the last refusal of a key known to be bad."""
-        key = self._read()
+        key = self._read(deadline)
         self._raise_if_refused(part(key))
         return key
 
     def prefetch(self) -> None:
         """Reads the key ahead of the first request, which will say what is wrong if something is."""
         with suppress(Problem):
-            self._read()
+            self._read(Deadline(READ_SECONDS))
 
-    def newer_than(self, refused: K, refusal: KeyRejected, part: Part[K] = whole) -> K:
+    def newer_than(self, refused: K, refusal: KeyRejected, deadline: Deadline, part: Part[K] = whole) -> K:
         """The key that has replaced a refused one. Raises the refusal when there is none.
 
         One thread at a time looks, and the same key is looked up once in REREAD_INTERVAL.
         """
         with self._lock:
-            key = self._read()
+            key = self._read(deadline)
             if part(key) != part(refused):
                 return key
             self._raise_if_refused(part(key))
-            key = self._read(anew=True)
+            key = self._read(deadline, anew=True)
             if part(key) == part(refused):
                 self._refusals[part(refused)] = refusal, monotonic() + REREAD_INTERVAL
                 raise refusal
@@ -95,22 +100,25 @@ class Keys[K: Key]:
         if refusal and monotonic() < ends:
             raise refusal.with_traceback(None)
 
-    def _read(self, *, anew: bool = False) -> K:
+    def _read(self, deadline: Deadline, *, anew: bool = False) -> K:
         if self._held and not anew and monotonic() < self._held_until:
             return self._held
         try:
-            # moto, unlike AWS, forgets which version is current unless it is asked for by its stage.
-            secret = self._client.get_secret_value(SecretId=self._secret_id, VersionStage="AWSCURRENT")
-        except (BotoCoreError, ClientError) as fault:
+            secret = self._ask(Deadline(min(deadline.left(), READ_SECONDS)))
+        except aws.NotDone as fault:
             return self._outlast(fault)
         self._held, self._held_until = self._decode(secret), monotonic() + MAX_AGE
         return self._held
 
-    def _outlast(self, fault: BotoCoreError | ClientError) -> K:
+    def _ask(self, deadline: Deadline) -> aws.Answer:
+        # moto, unlike AWS, forgets which version is current unless it is asked for by its stage.
+        wanted = {"SecretId": self._secret_id, "VersionStage": "AWSCURRENT"}
+        return aws.ask(self._client.get_secret_value, deadline, **wanted)
+
+    def _outlast(self, fault: aws.NotDone) -> K:
         """An outage of Secrets Manager does not end the use of a key that is already here; a right taken away does."""
-        code = fault.response["Error"]["Code"] if isinstance(fault, ClientError) else None
-        if code not in TRANSIENT:
-            raise self._not_configured(str(code)) from None
+        if fault.code not in TRANSIENT:
+            raise self._not_configured(fault.reason) from None
         if self._held:
             self._held_until = monotonic() + REREAD_INTERVAL  # an outage is not asked about by every request
             return self._held
@@ -118,7 +126,7 @@ class Keys[K: Key]:
             "key_unavailable", "The vendor's API key cannot be read right now. Try again.", retry_after=5
         ) from None
 
-    def _decode(self, secret: dict[str, Any]) -> K:
+    def _decode(self, secret: aws.Answer) -> K:
         try:
             return msgspec.json.decode(secret.get("SecretString", ""), type=self._shape)
         except NOT_JSON:

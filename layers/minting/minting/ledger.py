@@ -12,11 +12,9 @@ from time import sleep
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from minting import aws
 from minting.deadline import Deadline
-from minting.problems import Problem
+from minting.problems import Ambiguous, Problem
 
 CONFLICT_SECONDS = 0.02
 """Two transactions on one item at the same moment: DynamoDB lets one pass and asks the other to come again."""
@@ -62,27 +60,30 @@ class Ledger:
         self._client = aws.client("dynamodb")
 
     def change(self, changes: Sequence[Change], deadline: Deadline) -> None:
-        """Makes all changes or none. Raises Refused, or `limits_unavailable` when the table does not answer in time."""
+        """Makes all changes or none. Raises Refused or `limits_unavailable`.
+
+        That problem is ambiguous when the table does not answer in time: then all changes are made, or none, or will be.
+        """
+        writes = [self._write(change) for change in changes]
         for attempt in count():
             try:
-                self._client.transact_write_items(TransactItems=[self._write(change) for change in changes])
-            except self._client.exceptions.TransactionCanceledException as cancelled:
-                _raise_if_refused(cancelled.response["CancellationReasons"])
+                aws.ask(self._client.transact_write_items, deadline, TransactItems=writes)
+            except aws.NotDone as fault:
+                _raise_unless_conflict(fault)
                 if deadline.left() <= 0:
-                    raise unavailable(cancelled) from None
-            except (BotoCoreError, ClientError) as fault:
-                raise unavailable(fault) from None
+                    raise _unavailable(fault) from None
             else:
                 return
             pause = min(CONFLICT_SECONDS * 2**attempt, LONGEST_PAUSE)
             sleep(min(random.uniform(0, pause), max(0, deadline.left())))  # noqa: S311 - spreads, hides nothing
 
-    def read(self, key: str) -> Item:
+    def read(self, key: str, deadline: Deadline) -> Item:
         """An item as it is now, empty where there is none. Raises `limits_unavailable`."""
+        wanted = {"TableName": self._table, "Key": self._key(key), "ConsistentRead": True}
         try:
-            answer = self._client.get_item(TableName=self._table, Key=self._key(key), ConsistentRead=True)
-        except (BotoCoreError, ClientError) as fault:
-            raise unavailable(fault) from None
+            answer = aws.ask(self._client.get_item, deadline, **wanted)
+        except aws.NotDone as fault:
+            raise _unavailable(fault) from None
         return _plain(answer.get("Item", {}))
 
     def _write(self, change: Change) -> dict[str, Any]:
@@ -102,27 +103,24 @@ class Ledger:
         return {"id": {"S": f"{self._vendor}#{key}"}}
 
 
-def unavailable(fault: BotoCoreError | ClientError) -> Problem:
-    """The limits cannot be checked: refused, for an outage must not be a way past them."""
-    return _unavailable(fault.response["Error"]["Code"] if isinstance(fault, ClientError) else type(fault).__name__)
-
-
-def _unavailable(said: str) -> Problem:
-    """`said`: what DynamoDB calls it, for the operator."""
-    problem = Problem(
-        "limits_unavailable", "This deployment cannot check its limits right now. Try again.", retry_after=2
-    )
-    problem.add_note(said)
+def _unavailable(fault: aws.NotDone, said: str = "") -> Problem:
+    """The limits cannot be checked: refused, for an outage must not be a way past them. `said` is for the operator."""
+    kind = Problem if fault.code else Ambiguous
+    problem = kind("limits_unavailable", "This deployment cannot check its limits right now. Try again.", retry_after=2)
+    problem.add_note(said or fault.reason)
     return problem
 
 
-def _raise_if_refused(reasons: list[dict[str, Any]]) -> None:
+def _raise_unless_conflict(fault: aws.NotDone) -> None:
+    reasons = fault.answer.get("CancellationReasons")
+    if reasons is None:
+        raise _unavailable(fault) from None
     for index, reason in enumerate(reasons):
         if reason["Code"] == "ConditionalCheckFailed":
-            raise Refused(index, _plain(reason.get("Item", {})))
+            raise Refused(index, _plain(reason.get("Item", {}))) from None
     unforeseen = {reason["Code"] for reason in reasons} - CONFLICTS - {"None"}
     if unforeseen:
-        raise _unavailable(", ".join(sorted(unforeseen)))
+        raise _unavailable(fault, ", ".join(sorted(unforeseen))) from None
 
 
 def _typed(value: Any) -> dict[str, Any]:

@@ -83,7 +83,7 @@ class Limits:
         if not (windows or also):
             return
         with suppress(Refused, Problem):
-            self._ledger.change([*(window.give_back() for window in windows), *also], deadline)
+            self._ledger.change([*(window.give_back() for window in windows), *also], deadline.settling())
 
 
 def _stopped(item: Item) -> Problem:

@@ -24,9 +24,9 @@ class Owners:
         values = {"owner": caller.digest, "gone": gone}
         self._ledger.change([Change(thing, "SET #owner = :owner, #expires = :gone", "", values)], deadline)
 
-    def check(self, thing: str, caller: Caller) -> None:
+    def check(self, thing: str, caller: Caller, deadline: Deadline) -> None:
         """Raises `not_found` for another caller's thing, in the same words as for one that never was."""
-        if self._ledger.read(thing).get("owner") != caller.digest:
+        if self._ledger.read(thing, deadline).get("owner") != caller.digest:
             raise Problem("not_found", "You have no such thing.")
 
 

@@ -48,7 +48,7 @@ class Relay[T]:
 
     def read(self, relay_id: str, viewer: Caller, deadline: Deadline) -> T:
         """The thing. Raises `not_found` when it is over or never was, `quota_exceeded` when it has its viewers."""
-        item = self._ledger.read(self.name(relay_id))
+        item = self._ledger.read(self.name(relay_id), deadline)
         if "sealed" not in item or item["ends"] < time():
             raise _over()
         self._admit(relay_id, viewer, item, deadline)

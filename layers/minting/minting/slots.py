@@ -20,7 +20,7 @@ from minting.deadline import Deadline
 from minting.ledger import Change, Item, Ledger, Refused
 from minting.limits import Limits, Window
 from minting.owners import KEPT
-from minting.problems import Problem
+from minting.problems import Ambiguous, Problem
 
 REPEAT_SECONDS = 10
 """A double tap, or a retry by an app that sends no Idempotency-Key."""
@@ -147,7 +147,7 @@ class Slots[T]:
         while True:
             try:
                 pending_until = int(time() + deadline.remaining()) + 1
-                self._limits.take(windows, deadline, claim.changes(self._rules, pending_until))
+                self._take(claim, windows, pending_until, deadline)
                 return Held(self._open(claim, windows, take, deadline), claim)
             except Refused as refused:
                 if refused.index > 0:
@@ -161,14 +161,22 @@ class Slots[T]:
     def gone(self, claim: Claim, deadline: Deadline) -> None:
         """Called when the vendor no longer knows the claim's session: the slot is free, and the key is for a new one."""
         with suppress(Refused, Problem):
-            self._ledger.change(claim.release(), deadline)
+            self._ledger.change(claim.release(), deadline.settling())
+
+    def _take(self, claim: Claim, windows: Sequence[Window], pending_until: int, deadline: Deadline) -> None:
+        """Counts the claim. Where the table did not answer in time it may hold the claim, which no session will follow."""
+        try:
+            self._limits.take(windows, deadline, claim.changes(self._rules, pending_until))
+        except Ambiguous:
+            self.gone(claim, deadline)
+            raise
 
     def release(self, name: str, deadline: Deadline) -> None:
         """Called when a client has left the session of that `name`, by its owner: as `gone`, and once for each session.
 
         Raises `limits_unavailable`; a call that is repeated then does what is left to do.
         """
-        item = self._ledger.read(name)
+        item = self._ledger.read(name, deadline)
         if "claim" not in item:
             return
         claim = Claim(item["key"], item["claim"], 0, item["owner"])
@@ -205,7 +213,7 @@ class Slots[T]:
             if deadline.remaining() < MARGIN_SECONDS:
                 raise Problem("in_progress", "Another call with this Idempotency-Key is not done yet.", retry_after=1)
             sleep(POLL_SECONDS)
-            item = self._ledger.read(claim.key)
+            item = self._ledger.read(claim.key, deadline)
         return item if item.get("ends", 0) >= int(time()) else None
 
     def _make_room(self, claim: Claim, refused: Refused, deadline: Deadline) -> None:

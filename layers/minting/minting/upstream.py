@@ -2,9 +2,8 @@
 
 import email.utils
 import re
-import threading
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from time import monotonic, time
 from types import MappingProxyType
@@ -13,13 +12,14 @@ from urllib.parse import quote
 
 import msgspec
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
+from urllib3.exceptions import HTTPError, MaxRetryError
 from urllib3.util import Retry
 
+from minting.connections import Adapter, exchange
 from minting.deadline import Deadline, timed_out
 from minting.decoding import NOT_JSON
 from minting.problems import Ambiguous, Fault, KeyRejected, Problem
+from minting.workers import Workers
 
 CONNECT_SECONDS = 3.05
 """Just over a TCP retransmission (3 s), as requests' documentation advises."""
@@ -31,9 +31,6 @@ PATIENCE = 2.0
 """Seconds: a vendor that asks to be left alone for longer is not asked again for the same request."""
 
 BASE_URL = re.compile(r"https?://[^\s/?#]+[^\s?#]*\Z")
-
-THREADS = 128
-"""A Lambda needs one; the rest is for the local gateway, which runs every request of a machine in one process."""
 
 
 class Reply(NamedTuple):
@@ -131,14 +128,14 @@ class Upstream:
         self._base_url = base_url.rstrip("/")
         self._dialect = dialect
         self._session = _session()
-        careful = HTTPAdapter(max_retries=_Retry(total=2, read=0, status=0, **_COMMON))
+        careful = Adapter(max_retries=_Retry(total=2, read=0, status=0, **_COMMON))
         self._session.mount(self._base_url, careful)
         for path in repeatable:
             statuses = {502, 503, 504, *repeat_after.get(path, ())}
-            again = HTTPAdapter(max_retries=_Retry(total=2, read=1, status=2, status_forcelist=statuses, **_COMMON))
+            again = Adapter(max_retries=_Retry(total=2, read=1, status=2, status_forcelist=statuses, **_COMMON))
             again.poolmanager = careful.poolmanager  # one pool of connections, two ways to use it
             self._session.mount(f"{self._base_url}/{path}", again)
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="upstream")
+        self._workers = Workers("upstream")
 
     def request[T](self, method: str, path: str, shape: type[T], deadline: Deadline, **parts: Unpack[Parts]) -> T:
         """Asks the vendor and decodes its answer as `shape`. Raises as `reply` does, and `vendor_malformed`."""
@@ -161,25 +158,26 @@ class Upstream:
         return reply
 
     def _exchange(self, method: str, url: str, deadline: Deadline, headers: dict[str, str], json: object) -> Reply:
-        """A socket's timeouts bound neither name look-up nor a reply that drips in: so a thread works, and this one waits."""
         started = monotonic()
-        work = self._threads.submit(self._send, method, url, headers, json, deadline.remaining())
         try:
-            return work.result(deadline.remaining())
+            return self._workers.run(partial(self._send, method, url, deadline, headers, json), deadline)
         except TimeoutError:
             raise timed_out() from None
-        except (requests.RequestException, HTTPError) as fault:
-            raise _unanswered(fault) from None
         finally:
             deadline.spent(monotonic() - started)
 
-    def _send(self, method: str, url: str, headers: dict[str, str], json: object, seconds: float) -> Reply:
+    def _send(self, method: str, url: str, deadline: Deadline, headers: dict[str, str], json: object) -> Reply:
+        exchange.begin(deadline)
         body = None if json is None else msgspec.json.encode(json)
         if body is not None:
             headers["Content-Type"] = "application/json"
-        # The thread gives up a little after the one that waits for it, so that the deadline alone decides.
-        timeout = (min(CONNECT_SECONDS, seconds), seconds + 1)
-        _worker.gives_up = monotonic() + seconds
+        try:
+            return self._answer(method, url, headers, body, deadline.remaining())
+        except (requests.RequestException, HTTPError) as fault:
+            raise _unanswered(fault) from None
+
+    def _answer(self, method: str, url: str, headers: dict[str, str], body: bytes | None, seconds: float) -> Reply:
+        timeout = (min(CONNECT_SECONDS, seconds), seconds)
         with self._session.request(
             method, url, headers=headers, data=body, timeout=timeout, allow_redirects=False, stream=True
         ) as response:
@@ -197,20 +195,25 @@ def segment(value: str) -> str:
 
 
 class _Retry(Retry):
-    """urllib3's Retry, that gives up when the caller has been answered, and where the vendor asks for a wait to be passed on."""
+    """urllib3's Retry, which ends with the request's deadline, and leaves a long wait that the vendor asks for to the caller.
+
+    Whether an error came before anything was sent is known, and not guessed from its kind: TLS may fail before and after.
+    """
 
     def increment(self, method: str | None = None, url: str | None = None, response: Any = None, **rest: Any) -> Self:  # type: ignore[override]
-        too_long = response is not None and (self.get_retry_after(response) or 0) > PATIENCE
-        if too_long or monotonic() > _worker.gives_up:
+        exchange.deadline.remaining()
+        if response is not None and (self.get_retry_after(response) or 0) > PATIENCE:
             raise MaxRetryError(rest.get("_pool"), url or "", rest.get("error"))  # type: ignore[arg-type]
         return super().increment(method, url, response, **rest)
 
     def get_retry_after(self, response: Any) -> float | None:
         return _seconds_asked(response.headers.get("Retry-After", ""))
 
+    def _is_connection_error(self, err: Exception) -> bool:  # noqa: ARG002 - urllib3's signature
+        return not exchange.sent
 
-_worker = threading.local()
-"""`gives_up`: the moment (monotonic seconds) after which nobody waits for what the thread does."""
+    def _is_read_error(self, err: Exception) -> bool:  # noqa: ARG002 - the same
+        return exchange.sent
 
 
 def _seconds_asked(value: str) -> int | None:
@@ -226,7 +229,6 @@ def _seconds_asked(value: str) -> int | None:
 _COMMON: dict[str, Any] = {
     "connect": 2,
     "redirect": 0,
-    "other": 2,
     "backoff_factor": 0.1,
     "backoff_jitter": 0.1,
     "allowed_methods": None,
@@ -243,12 +245,8 @@ def _session() -> requests.Session:
 
 
 def _unanswered(fault: Exception) -> Problem:
-    """A connection that was never made leaves nothing behind at the vendor; one that broke may have."""
+    """A request that was never sent leaves nothing behind at the vendor; one whose answer was lost may have."""
     if not isinstance(fault, requests.ConnectionError):
         return malformed("The vendor's answer broke off or cannot be decoded.")
-    reason = getattr(fault.args[0], "reason", None) if fault.args else None
-    unsent = isinstance(fault, requests.ConnectTimeout | requests.exceptions.SSLError) or isinstance(
-        reason, NewConnectionError
-    )
-    kind = Problem if unsent else Ambiguous
+    kind = Ambiguous if exchange.sent else Problem
     return kind("vendor_unavailable", "The vendor cannot be reached. Try again.", retry_after=2)

@@ -222,29 +222,29 @@ class Vendor[S: Settings, K: Key](Function):
         if operation.thing:
             record.subject = operation.thing(body)
         if operation.owned:
-            self.owners.check(str(record.subject), record.caller)
+            self.owners.check(str(record.subject), record.caller, deadline)
         result = self._within_limits(operation, Asked(body, record.caller, _repeat_key(event), deadline))
         record.outcome = operation.outcome
         if isinstance(result, Credential):
             return self._handed_out(operation, result, record, deadline)
         return response(operation.status, result)
 
-    def check(self, record: Record) -> Response:
+    def check(self, record: Record, deadline: Deadline) -> Response:
         """Tells the alarm how long the key is still good. It asks no vendor and counts in no limit.
 
         A secret that cannot be used is good for 0 seconds, so that the alarm goes off for it too.
         """
         if self._expiry is None:
-            return super().check(record)
+            return super().check(record, deadline)
         record.outcome = "checked"
-        left = self._seconds_left(self._expiry)
+        left = self._seconds_left(self._expiry, deadline)
         if left is not None:
             self.audit.gauge(self._expiry.metric, left)
         return response(204)
 
-    def _seconds_left(self, expiry: Expiry[K]) -> float | None:
+    def _seconds_left(self, expiry: Expiry[K], deadline: Deadline) -> float | None:
         try:
-            return expiry.left(self._keys.current())
+            return expiry.left(self._keys.current(deadline))
         except Problem as problem:
             if problem.code == "not_configured":
                 self.audit.gauge(expiry.metric, 0)
@@ -326,11 +326,11 @@ class Vendor[S: Settings, K: Key](Function):
         self, operation: Operation[K], ask: Action[Any, K, Any], subject: Any, asked: Asked[Any]
     ) -> Any:
         """Asks with the key in use and, where the vendor refuses it, once more with the one that has replaced it."""
-        key = self._keys.current(operation.part)
+        key = self._keys.current(asked.deadline, operation.part)
         try:
             return ask(subject, Call(key, asked.caller, asked.deadline))
         except KeyRejected as refusal:
-            newer = self._keys.newer_than(key, refusal, operation.part)
+            newer = self._keys.newer_than(key, refusal, asked.deadline, operation.part)
         return ask(subject, Call(newer, asked.caller, asked.deadline))
 
 

@@ -1,0 +1,190 @@
+"""Calls to AWS end at the request's deadline, whatever keeps them, and what is abandoned then costs a count at most."""
+
+import threading
+from collections.abc import Callable, Iterator
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local.twins.twin import Fault
+from minting import aws, keys, workers
+from minting.breaker import THRESHOLD
+from minting.deadline import SETTLING_SECONDS, Deadline
+from minting.keys import ApiKey, Keys
+from minting.ledger import Change, Ledger
+from minting.problems import Problem
+from tests.functions.contract import Fresh
+from tests.minting.conftest import Names
+from tests.minting.raw import RawServer
+from tests.trust.table import items, used
+
+if TYPE_CHECKING:
+    from local.bundle import Bundle
+    from tests.conftest import Answer, Function
+
+SOON = 0.3
+"""Seconds. AWS's own bounds (`aws.PATIENCE`) are some times that."""
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """A URL at which AWS takes every request and answers none."""
+    with RawServer(lambda connection: connection.recv(1) and server.ended.wait()) as server:
+        yield server.url
+
+
+@pytest.fixture
+def nameless(names: Names) -> str:
+    """A URL whose name is being looked up for as long as the test runs, as without a network."""
+    names.slow.add("aws.invalid")
+    return "http://aws.invalid"
+
+
+@pytest.fixture(params=["silent", "nameless"])
+def unreachable(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS, where no call ends by itself within the deadline."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", request.getfixturevalue(request.param))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "none")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+
+
+READS: dict[str, tuple[Callable[[Deadline], object], str]] = {
+    "the key": (lambda deadline: Keys("a-secret", ApiKey).current(deadline), "key_unavailable"),
+    "a change": (
+        lambda deadline: Ledger("v", "t").change([Change("k", "SET #a = :a", "", {"a": 1})], deadline),
+        "limits",
+    ),
+    "an item": (lambda deadline: Ledger("v", "t").read("k", deadline), "limits"),
+}
+
+
+@pytest.mark.usefixtures("unreachable")
+@pytest.mark.parametrize(("call", "code"), READS.values(), ids=READS)
+def test_a_call_that_aws_does_not_answer_ends_at_the_deadline(call: Callable[[Deadline], object], code: str) -> None:
+    started = monotonic()
+    with pytest.raises(Problem) as problem:
+        call(Deadline(SOON))
+    assert SOON <= monotonic() - started < SOON + 0.7
+    assert problem.value.code.startswith(code)
+    assert problem.value.fault == "operator"
+
+
+def test_without_a_network_a_function_starts_and_refuses_at_its_deadline(
+    function: Fresh, nameless: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "READ_SECONDS", SOON)
+    started = monotonic()
+    made = function("trulience", AWS_ENDPOINT_URL=nameless, DEADLINE_SECONDS=str(SOON))
+    assert SOON <= monotonic() - started < SOON + 2
+    started = monotonic()
+    answer = made.ask("trulience-mint")
+    assert (answer.status, answer.body["code"], answer.body["fault"]) == (503, "limits_unavailable", "operator")
+    assert SOON <= monotonic() - started < SOON + SETTLING_SECONDS + 0.7
+    assert made.twin.calls == []
+
+
+def test_a_key_that_is_held_mints_though_secrets_manager_cannot_be_found(
+    function: Fresh, nameless: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "READ_SECONDS", SOON)
+    made = function("trulience")
+    held = made.module.vendor._keys
+    held._held_until = 0.0
+    held._client = aws._session().create_client("secretsmanager", "us-east-1", endpoint_url=nameless)
+    assert made.ask("trulience-mint").status == 201
+
+
+def test_an_aws_call_that_found_no_thread_in_time_is_never_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "THREADS", 1)
+    monkeypatch.setattr(aws, "_workers", workers.Workers("aws"))
+    over = threading.Event()
+    made: list[str] = []
+    calls: list[Callable[..., Any]] = [over.wait, lambda: made.append("abandoned")]
+    for call in calls:
+        with pytest.raises(aws.NotDone, match="TimeoutError"):
+            aws.ask(call, Deadline(0.05))
+    over.set()
+    assert aws.ask(lambda: {"made": made}, Deadline(5)) == {"made": []}
+
+
+@pytest.mark.parametrize("seconds", [0, -1])
+def test_after_the_deadline_aws_is_not_asked(seconds: float) -> None:
+    with pytest.raises(aws.NotDone):
+        aws.ask(pytest.fail, Deadline(seconds))
+
+
+# What was abandoned
+
+
+class Late:
+    """Stands before a client of the table. The first change is made, but its answer does not come in time."""
+
+    def __init__(self, made: "Function") -> None:
+        self._ledger = made.module.vendor.ledger
+        self._client = self._ledger._client
+        self._ledger._client = self
+        self.over = threading.Event()
+
+    def transact_write_items(self, **request: Any) -> Any:
+        answer = self._client.transact_write_items(**request)
+        self._ledger._client = self._client
+        self.over.wait(30)
+        return answer
+
+
+@pytest.fixture
+def late() -> Iterator[Callable[["Function"], None]]:
+    stood: list[Late] = []
+    yield lambda made: stood.append(Late(made))
+    for each in stood:
+        each.over.set()
+
+
+def test_a_claim_whose_answer_came_late_keeps_no_slot_and_its_mint_stays_counted(
+    function: Fresh, bundle: "Bundle", table: str, late: Callable[["Function"], None]
+) -> None:
+    odyssey = function("odyssey", DEADLINE_SECONDS="0.5", ODYSSEY_SLOTS_PER_CALLER="1")
+    late(odyssey)
+    answer = odyssey.ask("odyssey-mint")
+    assert (answer.status, answer.body["code"]) == (503, "limits_unavailable")
+    assert odyssey.twin.calls == []
+    assert "live" not in items(bundle, table)["odyssey#live"]
+    assert used(bundle, table) == {"hour": 1, "day": 1}
+    assert function("odyssey", ODYSSEY_SLOTS_PER_CALLER="1").ask("odyssey-mint").status == 201
+
+
+def test_a_count_whose_answer_came_late_stays_counted(
+    function: Fresh, bundle: "Bundle", table: str, late: Callable[["Function"], None]
+) -> None:
+    trulience = function("trulience", DEADLINE_SECONDS="0.5")
+    late(trulience)
+    answer = trulience.ask("trulience-mint")
+    assert (answer.status, answer.body["code"]) == (503, "limits_unavailable")
+    assert trulience.twin.calls == []
+    assert used(bundle, table) == {"hour": 1, "day": 1}
+
+
+def timed_out(made: "Function") -> "Answer":
+    made.twin.fault(Fault(delay=5))
+    answer = made.ask("trulience-mint")
+    assert answer.body["code"] == "vendor_timeout"
+    return answer
+
+
+def test_a_mint_that_the_vendor_did_not_answer_in_time_is_given_back(
+    function: Fresh, bundle: "Bundle", table: str
+) -> None:
+    timed_out(function("trulience", DEADLINE_SECONDS="0.5"))
+    assert used(bundle, table) == {"hour": 0, "day": 0}
+
+
+def test_a_vendor_that_never_answers_in_time_is_left_alone(function: Fresh) -> None:
+    trulience = function("trulience", DEADLINE_SECONDS="0.5")
+    trulience.module.vendor._breaker._failures = THRESHOLD - 1
+    timed_out(trulience)
+    trulience.twin.reset()
+    assert trulience.ask("trulience-mint").body["code"] == "vendor_unavailable"
+    assert trulience.twin.calls == []
