@@ -145,7 +145,8 @@ def test_the_tests_of_every_vendor_are_its_own_too_and_hold(copy: Path) -> None:
 
 
 RULES = [
-    *("tests/test_template.py", "tests/test_docs.py", "tests/test_worst_bill.py", "tests/test_openapi.py"),
+    *("tests/test_template.py", "tests/test_roles.py", "tests/test_deploys.py"),
+    *("tests/test_docs.py", "tests/test_worst_bill.py", "tests/test_openapi.py"),
     "tests/functions/test_catalogue.py",
     "tests/local/test_bundle.py::test_every_deployable_vendor_mints",
     "tests/functions/test_every_vendor.py::test_every_vendor_has_a_twin_or_signs_here_and_no_twin_is_left_over",
