@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -110,8 +111,19 @@ def test_an_aws_call_that_found_no_thread_in_time_is_never_made(monkeypatch: pyt
     assert aws.ask(lambda: {"made": made}, Deadline(5)) == {"made": []}
 
 
+class AtOnce:
+    """In the place of a pool: threads that are as fast as can be."""
+
+    def submit(self, work: Callable[[], object]) -> Future[object]:
+        done: Future[object] = Future()
+        done.set_result(work())
+        return done
+
+
 @pytest.mark.parametrize("seconds", [0, -1])
-def test_after_the_deadline_aws_is_not_asked(seconds: float) -> None:
+def test_after_the_deadline_aws_is_not_asked(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    monkeypatch.setattr(aws._workers, "_threads", AtOnce())
+    assert aws.ask(lambda: {"asked": True}, Deadline(5)) == {"asked": True}
     with pytest.raises(aws.NotDone):
         aws.ask(pytest.fail, Deadline(seconds))
 

@@ -66,3 +66,10 @@ def test_all_of_a_list_must_be_offered() -> None:
 @pytest.mark.parametrize("body", [One(None), Some([])])
 def test_what_is_not_sent_needs_no_list(body: One | Some) -> None:
     assert not list(refused(named(body, CHOICES, CALLER), CHOICES, Names(names=AllowList()), CALLER))
+
+
+@pytest.mark.parametrize("asked", ["ab", "AB", "aB", "Ab\u200b", "\uff21b"])
+def test_only_the_listed_spelling_is_offered(asked: str) -> None:
+    assert chosen(One("Ab"), "Ab") == "Ab"
+    assert chosen(One(asked), "Ab") is None
+    assert chosen(Some(["Ab", asked]), "Ab") is None

@@ -53,6 +53,10 @@ def test_the_rest_of_the_environment_does_not_matter() -> None:
         ({"DEADLINE_SECONDS": "25"}, "DEADLINE_SECONDS"),
         ({"DEADLINE_SECONDS": "nan"}, "DEADLINE_SECONDS"),
         ({"DEADLINE_SECONDS": "-1"}, "DEADLINE_SECONDS"),
+        ({"CALLER_PER_HOUR": "0"}, "CALLER_PER_HOUR"),
+        ({"CALLER_PER_HOUR": "1.5"}, "CALLER_PER_HOUR"),
+        ({"VENDOR_PER_DAY": "0"}, "VENDOR_PER_DAY"),
+        ({"VENDOR_PER_DAY": "-1"}, "VENDOR_PER_DAY"),
     ],
 )
 def test_a_wrong_value_is_named_and_nothing_starts(given: dict[str, str], named: str) -> None:
@@ -90,3 +94,9 @@ def test_an_allow_list_allows_what_it_lists(listed: str, inside: list[str], outs
 )
 def test_client_fields_are_names_and_values(listed: str, members: dict[str, str]) -> None:
     assert ClientFields(listed).members == members
+
+
+def test_an_allow_list_tells_upper_case_from_lower_case() -> None:
+    allowed = AllowList("Ab,{caller}-X")
+    assert [name for name in ("Ab", "ab", "AB", "aB") if name in allowed] == ["Ab"]
+    assert [name for name in ("Me-X", "me-x", "me-X", "ME-X") if name in allowed.of("me")] == ["me-X"]

@@ -372,6 +372,20 @@ def test_a_dripping_answer_frees_its_thread_at_the_deadline(first: bytes, drop: 
     assert len(dripping.requests) == 1
 
 
+def test_a_read_gets_no_more_than_the_time_that_is_left() -> None:
+    def serve(connection: socket.socket) -> None:
+        silent.take(connection)
+        silent.ended.wait(0.7)
+        connection.sendall(HEAD)
+        silent.ended.wait()
+
+    with RawServer(serve) as silent:
+        upstream, started = Upstream(silent.url), monotonic()
+        assert ask(upstream, "once", seconds=1) == "vendor_timeout"
+        finished(upstream)
+        assert monotonic() - started < 1.5
+
+
 def test_what_a_late_name_was_looked_up_for_is_not_sent(twin: PlainTwin, names: Names) -> None:
     names.slow.add("127.0.0.1")
     upstream = vendor(twin)
