@@ -40,6 +40,8 @@ def secret(vendor: str) -> dict[str, Any]:
     if vendor in TWINS:
         return TWINS[vendor].secret()
     if vendor not in PAIRS:
-        where = f"add local/twins/{vendor}.py, or its secret to PAIRS in local/parameters.py if its function signs tokens"
+        where = (
+            f"add local/twins/{vendor}.py, or its secret to PAIRS in local/parameters.py if its function signs tokens"
+        )
         raise ValueError(f"{vendor} lacks a twin: {where}")
     return PAIRS[vendor]

@@ -24,10 +24,11 @@ class Lack(pytest.Item):
     def runtest(self) -> None:
         raise LookupError(self.name)
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:  # noqa: ARG002
         return str(excinfo.value)
 
 
+@pytest.hookimpl(trylast=True)  # after -k and -m, which must not hide it
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
     """The bundle cannot run with such a vendor. One failure for each thing that is missing stands for all tests that need it."""
     if LACKS:

@@ -39,7 +39,7 @@ def replies(bundle: Bundle, vendor: Vendor) -> dict[str, dict[str, Any]]:
     twin = TWINS[vendor.name]()
     twin.start()
     try:
-        answer = without_limits(bundle, vendor.name, **twin.environment()).ask(vendor.event)
+        answer = without_limits(bundle, vendor.name, None, **twin.environment()).ask(vendor.event)
         assert answer.status == 201, answer.body
         return {call.path: json.loads(call.answer) for call in twin.calls}
     finally:

@@ -34,6 +34,12 @@ class Vendor:
         return [event for event in EVENTS if event.partition("-")[0] == self.name]
 
     @property
+    def acting(self) -> list[str]:
+        """The events that act on a credential that the vendor can still change."""
+        sent = {event: json.loads(EVENTS[event].get("body") or "{}") for event in self.events}
+        return [event for event, body in sent.items() if self.revocable and self.field in body]
+
+    @property
     def body(self) -> dict[str, Any]:
         """What the event that mints asks for."""
         body: dict[str, Any] = json.loads(EVENTS[self.event]["body"])
@@ -57,8 +63,13 @@ class Vendor:
         return {call.path: call.token for call in calls if call.token not in self._public}
 
     @property
+    def declared(self) -> dict[str, Any]:
+        """What its function says of its credentials."""
+        return DECLARED[self.name]
+
+    @property
     def revocable(self) -> bool:
-        return bool(DECLARED[self.name]["revocable"])
+        return bool(self.declared["revocable"])
 
     def secret(self, key: str) -> dict[str, Any]:
         """Its secret with `key` in it, and with others made of `key` where it holds more than one."""
@@ -75,7 +86,7 @@ class Vendor:
     @property
     def _public(self) -> set[str]:
         """What clients get beside the credential."""
-        return set(DECLARED[self.name]["client_fields"]) - {self.field}
+        return set(self.declared["client_fields"]) - {self.field}
 
 
 def _plain(name: str) -> str:
