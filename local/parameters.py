@@ -39,5 +39,12 @@ def parameters(document: dict[str, Any], issuer: str) -> dict[str, str]:
 
 
 def secret(vendor: str) -> dict[str, Any]:
-    """A vendor's secret as an operator would set it."""
-    return TWINS[vendor].secret() if vendor in TWINS else PAIRS[vendor]
+    """A vendor's secret as an operator would set it. Raises ValueError for a vendor of which none is known."""
+    if vendor in TWINS:
+        return TWINS[vendor].secret()
+    if vendor not in PAIRS:
+        where = (
+            f"add local/twins/{vendor}.py, or its secret to PAIRS in local/parameters.py if its function signs tokens"
+        )
+        raise ValueError(f"{vendor} lacks a twin: {where}")
+    return PAIRS[vendor]

@@ -12,9 +12,28 @@ import pytest
 
 from local.bundle import AS_IT_IS, Bundle
 from local.functions import Context, load_module
+from tests.vendors import LACKS
 
 if TYPE_CHECKING:
     from local.twins.twin import Twin
+
+
+class Lack(pytest.Item):
+    """Something that the tests of every vendor need and that a vendor lacks: its name says what, and where to add it."""
+
+    def runtest(self) -> None:
+        raise LookupError(self.name)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:  # noqa: ARG002
+        return str(excinfo.value)
+
+
+@pytest.hookimpl(trylast=True)  # after -k and -m, which must not hide it
+def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
+    """The bundle cannot run with such a vendor. One failure for each thing that is missing stands for all tests that need it."""
+    if LACKS:
+        items[:] = [item for item in items if "_bundle" not in getattr(item, "fixturenames", ())]
+        items += [Lack.from_parent(session, name=lack) for lack in LACKS]
 
 
 NOBODY = cast("Twin", SimpleNamespace(calls=[], keys={}, reset=lambda: None))

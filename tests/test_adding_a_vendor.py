@@ -22,6 +22,7 @@ NOT_COPIED = {
 ADDED = {
     *("functions/aurora/app.py", "functions/aurora/Makefile", "local/twins/aurora.py"),
     *("events/aurora-mint.json", "events/aurora-revoke.json", "tests/functions/test_aurora.py"),
+    "docs/vendors/aurora.md",
 }
 CHANGED = {"template.yaml", "README.md", "functions/catalogue/declared.json", "docs/openapi.json"}
 CODE = sorted(path for path in ADDED if path.endswith(".py"))
@@ -141,6 +142,7 @@ def test_the_tests_of_every_vendor_are_its_own_too_and_hold(copy: Path) -> None:
         "tests/functions/test_every_vendor.py",
         "tests/functions/test_aurora.py",
         "tests/test_template.py",
+        *(f"tests/trust/test_{what}.py" for what in ("attacks", "breaker", "limits", "no_leak", "revoking", "rotation")),
     } <= passed
 
 
@@ -149,9 +151,63 @@ RULES = [
     *("tests/test_docs.py", "tests/test_worst_bill.py", "tests/test_openapi.py"),
     "tests/functions/test_catalogue.py",
     "tests/local/test_bundle.py::test_every_deployable_vendor_mints",
-    "tests/functions/test_every_vendor.py::test_every_vendor_has_a_twin_or_signs_here_and_no_twin_is_left_over",
+    "tests/functions/test_every_vendor.py::test_no_twin_is_left_over",
 ]
 
 
 def test_the_house_rules_hold_with_it(copy: Path) -> None:
     run(copy, *PYTHON, "pytest", *RULES)
+
+
+@pytest.fixture
+def spoiled(copy: Path, tmp_path: Path) -> Path:
+    """A copy of the copy, for a mistake to be made in it."""
+    shutil.copytree(copy, tmp_path / "spoiled", symlinks=True, ignore=shutil.ignore_patterns(".git"))
+    return tmp_path / "spoiled"
+
+
+def failing(root: Path, *arguments: str) -> str:
+    """What pytest prints there, where it must fail."""
+    command = [*PYTHON, "pytest", "--tb=short", "--show-capture=no", "-p", "no:cacheprovider", *arguments]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 1, done.stdout[-6000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+ECHOES = {
+    "in its code": "vendor_error(reply.status, reply.body.decode())",
+    "in its words": 'Problem("vendor_error", reply.body.decode())',
+}
+
+
+@pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
+def test_a_vendor_whose_errors_repeat_the_vendors_reply_fails_and_the_leak_is_shown(spoiled: Path, echo: str) -> None:
+    app = spoiled / "functions/aurora/app.py"
+    code, found, _ = app.read_text().rpartition("    return by_status(reply)")
+    assert found
+    app.write_text(f"{code}    return {echo} if reply.status >= 300 else None{_}")
+    report = failing(spoiled, "tests/trust/test_no_leak.py", "-k", "aurora")
+    leaks = {"test_no_path_writes_down_a_key_or_a_token[aurora]", "test_no_operation_writes_down_what_it_is_sent"}
+    assert all(leak in report for leak in leaks)
+    assert "canary-key" in report
+
+
+MISSING = {
+    "local/twins/aurora.py": "aurora lacks a twin: add local/twins/aurora.py",
+    "events/aurora-mint.json": "aurora lacks a sample event: add events/aurora-mint.json",
+    "events/aurora-revoke.json": "aurora lacks a sample event: add events/aurora-revoke.json",
+}
+
+
+@pytest.mark.parametrize("file", MISSING)
+def test_what_a_vendor_lacks_is_one_failing_test_that_says_what_to_add(spoiled: Path, file: str) -> None:
+    (spoiled / file).unlink()
+    report = failing(spoiled, "tests/trust", "tests/functions")
+    assert MISSING[file] in report
+    assert len(re.findall(r"^(?:FAILED|ERROR) ", report, re.MULTILINE)) == 1
+
+
+def test_a_vendor_without_a_page_fails_a_test_that_says_so(spoiled: Path) -> None:
+    (spoiled / "docs/vendors/aurora.md").unlink()
+    report = failing(spoiled, "tests/test_docs.py")
+    assert "aurora lacks its page: add docs/vendors/aurora.md" in report

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.vendors import MINTS
+from tests.vendors import MINTS, VENDORS
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
@@ -36,6 +36,12 @@ def test_every_vendor_has_its_row_in_the_readme(event: str) -> None:
     route = json.loads((ROOT / f"events/{event}.json").read_text())["rawPath"]
     rows = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| `")]
     assert [row for row in rows if f"{route}`" in row.split(" | ")[0]]
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_every_vendor_has_its_page(vendor: str) -> None:
+    page = f"docs/vendors/{vendor}.md"
+    assert (ROOT / page).exists(), f"{vendor} lacks its page: add {page} (docs/adding-a-vendor.md, 6)"
 
 
 @pytest.mark.parametrize("file", CODE, ids=lambda path: f"{path.parent.name}/{path.name}")

@@ -1,15 +1,69 @@
-"""The functions, the vendors among them, and the event that mints at each: read from the folders, so a new one is among them."""
+"""The functions, the vendors among them, and the event that mints at each: read from the project, so a new one is among them."""
 
-import re
+import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from local import parameters
+from local.template import read
+from local.twins import TWINS
 
 ROOT = Path(__file__).parents[1]
 FUNCTIONS = sorted(folder.name for folder in (ROOT / "functions").iterdir() if folder.is_dir())
-VENDORS = [
-    name
-    for name in FUNCTIONS
-    if re.search(r"^vendor = Vendor\(", (ROOT / f"functions/{name}/app.py").read_text(), re.MULTILINE)
-]
-"""What is none has no key, no twin and no limits: tests/test_template.py holds it to that."""
+DECLARED: dict[str, dict[str, Any]] = json.loads((ROOT / "functions/catalogue/declared.json").read_bytes())
+EVENTS: dict[str, dict[str, Any]] = {
+    path.stem: json.loads(path.read_bytes()) for path in sorted((ROOT / "events").glob("*.json"))
+}
 
-MINTS = {vendor: f"{vendor}-mint" for vendor in VENDORS} | {"spatialgen": "spatialgen-lease"}
+
+def _variables() -> dict[str, Any]:
+    """The environment that template.yaml gives each function, by the function's folder."""
+    resources = read(ROOT / "template.yaml")["Resources"].items()
+    functions = {name: block for name, block in resources if block["Type"] == "AWS::Serverless::Function"}
+    return {
+        name.removesuffix("Function").lower(): block["Properties"].get("Environment", {}).get("Variables", {})
+        for name, block in functions.items()
+    }
+
+
+VARIABLES = _variables()
+VENDORS = [name for name in FUNCTIONS if name not in VARIABLES or "API_KEY_SECRET" in VARIABLES[name]]
+"""A function without a key is no vendor's: it has no twin and no limits, and tests/test_template.py holds it to that."""
+
+
+def _mint(vendor: str) -> str:
+    """The event of the first route that the vendor's function declares to mint."""
+    routes = DECLARED[vendor]["mint"] if vendor in DECLARED else []
+    named = [name for name, event in EVENTS.items() if event["routeKey"] in routes[:1]]
+    return named[0] if named else f"{vendor}-mint"
+
+
+MINTS = {vendor: _mint(vendor) for vendor in VENDORS}
+
+
+def lacking(vendor: str) -> Iterator[str]:
+    """What the tests of every vendor need of this one and do not find: a sentence each, with the file to add it to."""
+    if vendor not in VARIABLES:
+        yield f"{vendor} lacks a function in template.yaml: add one (docs/adding-a-vendor.md, 2)"
+    for event in (MINTS[vendor], f"{vendor}-revoke"):
+        if event not in EVENTS:
+            yield f"{vendor} lacks a sample event: add events/{event}.json (docs/adding-a-vendor.md, 3)"
+    if vendor not in DECLARED:
+        yield f"{vendor} lacks its facts in functions/catalogue/declared.json: run `make generate`"
+    yield from _lacking_secret(vendor)
+    for member in ("url_variable", "mint_calls"):
+        if vendor in TWINS and not hasattr(TWINS[vendor], member):
+            yield f"{vendor}'s twin lacks {member}: add it in local/twins/{vendor}.py (docs/adding-a-vendor.md, 4)"
+
+
+def _lacking_secret(vendor: str) -> Iterator[str]:
+    try:
+        parameters.secret(vendor)
+    except ValueError as lack:
+        yield f"{lack} (docs/adding-a-vendor.md, 4)"
+    except AttributeError:
+        yield f"{vendor}'s twin lacks local_key: add it in local/twins/{vendor}.py (docs/adding-a-vendor.md, 4)"
+
+
+LACKS = [lack for vendor in VENDORS for lack in lacking(vendor)]

@@ -20,7 +20,10 @@ CONTROL = "/_twin/"
 
 @dataclass(frozen=True)
 class Call:
-    """A request that came. headers: lower-case names; connection: the client's port; status: None = never answered."""
+    """A request that came. headers: lower-case names; connection: the client's port; status: None = never answered.
+
+    answer: the whole body that was meant for it, before a fault damaged it.
+    """
 
     method: str
     path: str
@@ -29,6 +32,7 @@ class Call:
     body: bytes
     connection: int
     status: int | None
+    answer: bytes
 
 
 class MintCall(NamedTuple):
@@ -212,7 +216,7 @@ class Twin:
         response.headers.update(fault.headers)
         if self.omit and fault.status is None and fault.body is None:
             self._leave_out(response)
-        self._record(None if fault.mode == "drop" else response.status_code)
+        self._record(None if fault.mode == "drop" else response.status_code, response.get_data())
         return response
 
     def _leave_out(self, response: Response) -> None:
@@ -221,11 +225,12 @@ class Twin:
             del answer[self.omit]
             response.set_data(json.dumps(answer))
 
-    def _record(self, status: int | None) -> None:
+    def _record(self, status: int | None, answer: bytes) -> None:
         headers = {name.lower(): value for name, value in request.headers.items()}
         port = int(request.environ["REMOTE_PORT"])
         query = request.query_string.decode("latin-1")
-        self.calls.append(Call(request.method, request.path, query, headers, request.get_data(), port, status))
+        sent = request.get_data()
+        self.calls.append(Call(request.method, request.path, query, headers, sent, port, status, answer))
 
     # Control over HTTP
 
@@ -245,7 +250,7 @@ class Twin:
         return "", 204
 
     def _list_calls(self) -> ResponseReturnValue:
-        return [asdict(call) | {"body": call.body.decode("utf-8", "replace")} for call in self.calls]
+        return [asdict(call) | {"body": _text(call.body), "answer": _text(call.answer)} for call in self.calls]
 
     def _reset(self) -> ResponseReturnValue:
         self.reset()
@@ -268,3 +273,7 @@ class Twin:
             return False
         default = getattr(type(self), name)
         return type(value) is type(default) or (isinstance(default, float) and type(value) is int)
+
+
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "replace")

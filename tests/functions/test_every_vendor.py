@@ -68,8 +68,8 @@ every_upstream = pytest.mark.parametrize(
 # Mints
 
 
-def test_every_vendor_has_a_twin_or_signs_here_and_no_twin_is_left_over() -> None:
-    assert sorted([*TWINS, *parameters.PAIRS]) == sorted(MINTS)
+def test_no_twin_is_left_over() -> None:
+    assert {*TWINS, *parameters.PAIRS} - MINTS.keys() == set()
 
 
 @every_mint

@@ -11,6 +11,7 @@ from local.twins.convai import ConvaiTwin
 from local.twins.twin import Fault
 from tests.functions.contract import Fresh, moment
 from tests.trust.table import CHANGE, READ, Wire, items, trouble, used
+from tests.trust.vendors import ALL, Vendor
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
@@ -169,6 +170,17 @@ def test_another_callers_token_is_to_the_byte_as_one_that_never_was(
     assert [other_words(answer) for answer in answers] == [other_words(answers[0])] * 5
     assert vendor.calls == []
     assert act(convai, action, theirs, "bob").status in {200, 204}
+
+
+@pytest.mark.parametrize("event", [event for vendor in ALL for event in vendor.acting])
+def test_a_credential_of_another_caller_is_not_found_and_the_vendor_is_not_asked(function: Fresh, event: str) -> None:
+    vendor = Vendor(event.partition("-")[0])
+    made = function(vendor.name)
+    credential = {vendor.field: made.ask(vendor.event).body[vendor.field]}
+    made.twin.calls.clear()
+    assert made.ask(event, credential, sub="mallory").body["code"] == "not_found"
+    assert made.twin.calls == []
+    assert made.ask(event, credential).status in {200, 204}
 
 
 @pytest.mark.parametrize("action", ACTIONS)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.trust.vendors import ALL, Vendor
+
 if TYPE_CHECKING:
     from tests.conftest import Function
 
@@ -30,6 +32,18 @@ def test_a_vendor_that_cannot_revoke_says_until_when_its_credentials_are_good(
     assert (answer.status, answer.body["code"]) == (409, "not_revocable")
     assert longest - SOON < datetime.fromisoformat(answer.body["valid_until"]) - datetime.now(UTC) <= longest
     assert fresh.twin.calls == []
+
+
+@pytest.mark.parametrize("vendor", [vendor for vendor in ALL if not vendor.revocable], ids=lambda vendor: vendor.name)
+def test_what_cannot_be_revoked_ends_no_later_than_it_is_said_to(
+    function: Callable[..., "Function"], vendor: Vendor
+) -> None:
+    fresh = function(vendor.name)
+    credential = fresh.ask(vendor.event).body
+    refused = fresh.ask(f"{vendor.name}-revoke", {vendor.field: credential[vendor.field]})
+    assert (refused.status, refused.body["code"]) == (409, "not_revocable")
+    ends = credential["mint"]["expires_at"]
+    assert ends is None or datetime.fromisoformat(ends) <= datetime.fromisoformat(refused.body["valid_until"])
 
 
 def test_a_leased_key_ends_when_its_secret_says(function: Callable[..., "Function"]) -> None:

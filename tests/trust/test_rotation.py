@@ -13,12 +13,13 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from minting import keys
 from minting.keys import MAX_AGE, REREAD_INTERVAL
 from tests.functions.contract import Fresh
-from tests.trust.vendors import ALL, ASKED, CONVAI, ODYSSEY, SPATIALGEN, Vendor, admit
+from tests.trust.vendors import ALL, ASKED, Vendor, admit
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
     from tests.conftest import Function
 
+CONVAI, ODYSSEY, SPATIALGEN = Vendor("convai"), Vendor("odyssey"), Vendor("spatialgen")
 OLD, NEW = "tru_live_the-old-key", "tru_live_the-new-key"
 THREADS, MINTS = 8, 15
 

@@ -1,0 +1,46 @@
+"""Functions without limits, and what vendors answer them when all goes well."""
+
+import json
+from functools import cache
+from typing import Any
+
+from local import parameters
+from local.bundle import Bundle
+from local.twins import TWINS
+from tests.conftest import Function
+from tests.trust.vendors import Vendor
+
+ALLOWED = {"SPATIUS_AVATAR_IDS": "*", "TRULIENCE_AVATAR_IDS": "*", "ODYSSEY_QUEUE_SECONDS": "0"}
+
+
+class NoTable:
+    """A table of limits that is always empty and takes whatever is written."""
+
+    def transact_write_items(self, **_: Any) -> dict[str, Any]:
+        return {}
+
+    def get_item(self, **_: Any) -> dict[str, Any]:
+        return {}
+
+
+def without_limits(bundle: Bundle, vendor: str, secret: dict[str, Any] | None = None, **changes: str) -> Function:
+    """A fresh function without limits and queue, and with every avatar allowed."""
+    value = parameters.secret(vendor) if secret is None else secret
+    made = Function(bundle, vendor, ALLOWED | changes, json.dumps(value))
+    made.module.vendor.ledger._client = NoTable()
+    return made
+
+
+@cache
+def replies(bundle: Bundle, vendor: Vendor) -> dict[str, dict[str, Any]]:
+    """By path: what the vendor answers when a mint goes well. A twin of its own says so, and the bundle's hears nothing."""
+    if not vendor.paths:
+        return {}
+    twin = TWINS[vendor.name]()
+    twin.start()
+    try:
+        answer = without_limits(bundle, vendor.name, None, **twin.environment()).ask(vendor.event)
+        assert answer.status == 201, answer.body
+        return {call.path: json.loads(call.answer) for call in twin.calls}
+    finally:
+        twin.stop()
