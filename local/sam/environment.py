@@ -48,8 +48,10 @@ def written(bundle: "Bundle") -> Iterator[None]:
     """TEMPLATE is there for `sam local invoke -t` as long as the bundle runs."""
     TEMPLATE.parent.mkdir(exist_ok=True)
     TEMPLATE.write_text(json.dumps(template(bundle), indent=1))
-    yield
-    TEMPLATE.unlink(missing_ok=True)
+    try:
+        yield
+    finally:
+        TEMPLATE.unlink(missing_ok=True)
 
 
 def template(bundle: "Bundle") -> dict[str, Any]:

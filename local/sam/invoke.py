@@ -80,8 +80,7 @@ def function(event: Path) -> str:
     """The logical id of the function that an event is for."""
     route = json.loads(event.read_bytes())["routeKey"]
     resources = read(ROOT / "template.yaml")["Resources"].items()
-    [name] = [name for name, resource in resources if route in _routes(resource)]
-    return name
+    return str(next(name for name, resource in resources if route in _routes(resource)))
 
 
 def _routes(resource: dict[str, Any]) -> set[str]:
