@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from local import aws
+from local.sam import environment
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
@@ -15,6 +16,7 @@ BANNER = """\
   vendors  {vendors}
   AWS      AWS_ENDPOINT_URL={aws}
   sign in  TOKEN=$(curl -s {url}/_local/token -d '{{"sub": "alice"}}' | cut -d'"' -f4)
+  sam      sam local invoke ConvaiFunction -t .aws-sam/local.json -e events/convai-mint.json
   mint     curl {url}/v1/convai/tokens -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{{}}'
 ready {url}
 """
@@ -35,7 +37,7 @@ def _settle() -> None:
     for name in ("AWS_PROFILE", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
         os.environ.pop(name, None)
     for name in ("NO_PROXY", "no_proxy"):
-        os.environ[name] = f"127.0.0.1,{os.environ.get(name, '')}"
+        os.environ[name] = f"127.0.0.1,{environment.bridge() or ''},{os.environ.get(name, '')}"
     os.environ |= aws.ACCOUNT | os.environ
 
 
@@ -45,7 +47,9 @@ def _run(host: str, port: str) -> int:
     from local.bundle import Bundle  # noqa: PLC0415 - takes a second, in which Ctrl-C is heard already
 
     try:
-        with Bundle(host=host, port=int(port), given=os.environ, stack="avatar-mint") as bundle:
+        stand_ins = environment.bridge() or "127.0.0.1"  # where containers reach them too
+        bundle = Bundle(host=host, port=int(port), stand_ins=stand_ins, given=os.environ, stack="avatar-mint")
+        with bundle, environment.written(bundle):
             _announce(bundle)
             signal.pause()
     except OSError as fault:

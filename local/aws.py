@@ -18,7 +18,7 @@ ACCOUNT = {
 """Environment variables without which boto3 asks nobody; whatever is already set holds."""
 
 
-def start(exits: ExitStack) -> str:
+def start(exits: ExitStack, host: str = "127.0.0.1") -> str:
     """Starts it until `exits` close. Returns its URL."""
     from moto.moto_server.werkzeug_app import (  # noqa: PLC0415 - a fifth of a second, not always wanted
         DomainDispatcherApplication,
@@ -28,10 +28,10 @@ def start(exits: ExitStack) -> str:
     from werkzeug.serving import make_server  # noqa: PLC0415
 
     app = in_turn(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
+    server = make_server(host, 0, app, threaded=True, request_handler=MotoRequestHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     exits.callback(server.shutdown)
-    return f"http://127.0.0.1:{server.server_port}"
+    return f"http://{host}:{server.server_port}"
 
 
 def in_turn(app: "WSGIApplication") -> "Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]":

@@ -13,6 +13,7 @@ from local import aws, parameters
 from local.cors import Cors
 from local.functions import ROOT, Function, Handler, load
 from local.gateway import Gateway
+from local.hosts import Hosts
 from local.issuer import Issuer
 from local.routes import Routes, api_of, routes_of
 from local.seed import seed
@@ -31,21 +32,23 @@ class Bundle:
 
     root: where template.yaml, functions/ and events/ are.
     port: the gateway's; 0 takes any free one. Raises OSError if it is taken.
+    stand_ins: where AWS and the vendors listen.
     given: environment variables that win over the functions' own. A vendor whose URL is given gets no twin, and a given
       AWS_ENDPOINT_URL is used instead of moto.
     stack: the CloudFormation stack's name, unique unless it is given: all bundles of a process share moto's memory.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each has a default, and is given by name
         self,
         root: Path = ROOT,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        stand_ins: str = "127.0.0.1",
         given: Mapping[str, str] | None = None,
         stack: str = "",
     ) -> None:
-        self._root, self._host, self._port = root, host, port
+        self._root, self._host, self._port, self._stand_ins = root, host, port, stand_ins
         self._given = {name: value for name, value in (given or {}).items() if value}
         self._stack_name = stack or f"local-{uuid.uuid4().hex[:8]}"
         self.twins: dict[str, Twin] = {}
@@ -102,7 +105,7 @@ class Bundle:
         return template
 
     def _start_aws(self, exits: ExitStack) -> None:
-        endpoint = self._given.get("AWS_ENDPOINT_URL") or aws.start(exits)
+        endpoint = self._given.get("AWS_ENDPOINT_URL") or aws.start(exits, self._stand_ins)
         held = {name: self._given.get(name, value) for name, value in aws.ACCOUNT.items()}
         self._aws_environment = held | {"AWS_ENDPOINT_URL": endpoint}
         self.aws = {
@@ -120,13 +123,14 @@ class Bundle:
         }
         exits.callback(_together, [twin.stop for twin in self.twins.values()])
         for twin in self.twins.values():
-            twin.start()
+            twin.start(self._stand_ins)
 
     def _gateway(self) -> Gateway:
         self.functions = {vendor: self._function(vendor) for vendor in self._function_names}
         routes = routes_of(self.template, {function.name: function for function in self.functions.values()})
         cors = Cors(api_of(self.template).get("CorsConfiguration", {}))
-        return Gateway(Routes(routes), cors, {"POST /_local/token": self.issuer.answer_token})
+        own = {"POST /_local/token": self.issuer.answer_token}
+        return Gateway(Routes(routes), cors, own, hosts=Hosts(self._host))
 
     def _function(self, vendor: str) -> Function:
         name = self._function_names[vendor]

@@ -1,4 +1,4 @@
-"""API Gateway's HTTP API: preflight, route, authorizer, function, in this order."""
+"""API Gateway's HTTP API: preflight, route, authorizer, function, in this order; and for its own host names alone."""
 
 import logging
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from local.authorizer import UnauthorizedError
 from local.cors import Cors
 from local.event import event_of
 from local.functions import Function, FunctionCrashError, TooSlowError
+from local.hosts import Hosts
 from local.reply import message, response_of
 from local.routes import Routes
 from local.server import Answer, Request, Response
@@ -21,10 +22,21 @@ log = logging.getLogger(__name__)
 class Gateway:
     """`own`: route keys that are answered here, open to anyone."""
 
-    def __init__(self, routes: Routes, cors: Cors, own: Mapping[str, Answer], patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        routes: Routes,
+        cors: Cors,
+        own: Mapping[str, Answer],
+        patience: float = PATIENCE,
+        hosts: Hosts | None = None,
+    ) -> None:
         self._routes, self._cors, self._own, self._patience = routes, cors, own, patience
+        self._hosts = hosts or Hosts()
 
     def answer(self, request: Request) -> Response:
+        host = request.header("host")
+        if not self._hosts.own(host):
+            return message(421, self._hosts.refusal(host))
         return self._cors.preflight(request) or self._cors.dress(request, self._route(request))
 
     def _route(self, request: Request) -> Response:

@@ -142,7 +142,10 @@ def test_the_tests_of_every_vendor_are_its_own_too_and_hold(copy: Path) -> None:
         "tests/functions/test_every_vendor.py",
         "tests/functions/test_aurora.py",
         "tests/test_template.py",
-        *(f"tests/trust/test_{what}.py" for what in ("attacks", "breaker", "limits", "no_leak", "revoking", "rotation")),
+        *(
+            f"tests/trust/test_{what}.py"
+            for what in ("attacks", "breaker", "limits", "no_leak", "revoking", "rotation")
+        ),
     } <= passed
 
 

@@ -38,7 +38,8 @@ get_image() {
 
 docker version >/dev/null 2>&1 || start_engine
 get_image
-host=$(docker network inspect bridge --format '{{(index .IPAM.Config 0).Gateway}}')
-.venv/bin/python -c 'import socket, sys; socket.create_server((sys.argv[1], 0))' "$host" 2>/dev/null ||
-  skip "the containers' gateway $host is not on this machine"
-PYTHONPATH=.:layers/minting .venv/bin/python -m local.sam.invoke "$host"
+python() { PYTHONPATH=.:layers/minting .venv/bin/python "$@"; }
+# On Linux a container reaches this machine at Docker's bridge, and only if the engine is this machine's own.
+[ "$(uname -s)" != Linux ] || python -c 'import sys; from local.sam.environment import bridge; sys.exit(not bridge())' ||
+  skip "this machine has no interface docker0, by which containers reach it"
+python -m local.sam.invoke

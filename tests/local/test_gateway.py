@@ -15,6 +15,7 @@ import requests
 from local.cors import Cors
 from local.functions import Function
 from local.gateway import Gateway
+from local.hosts import Hosts
 from local.routes import Route, Routes
 from local.server import Request
 from tests.local.conftest import ORIGIN, Served
@@ -85,12 +86,12 @@ def test_claims_are_strings_and_scopes_are_null(served: Served) -> None:
 
 def test_header_names_are_in_lower_case_and_repeated_headers_are_joined(served: Served) -> None:
     token = served.issuer.token()
-    lines = ["GET /v1/things/1 HTTP/1.1", "Host: example.org:81", f"AUTHORIZATION: {token}", "X-Tag: a", "x-tag: b"]
+    lines = ["GET /v1/things/1 HTTP/1.1", "Host: LocalHost:81", f"AUTHORIZATION: {token}", "X-Tag: a", "x-tag: b"]
     with socket.create_connection(("127.0.0.1", int(served.url.rpartition(":")[2]))) as client:
         client.sendall("\r\n".join([*lines, "Connection: close", "", ""]).encode())
         assert client.recv(99).startswith(b"HTTP/1.1 200")
     headers = served.events[0]["headers"]
-    assert (headers["x-tag"], headers["authorization"], headers["host"]) == ("a,b", token, "example.org")
+    assert (headers["x-tag"], headers["authorization"], headers["host"]) == ("a,b", token, "LocalHost")
     assert headers["x-forwarded-for"] == "127.0.0.1"
     assert headers["x-forwarded-port"] == "81"
 
@@ -232,7 +233,7 @@ def test_a_late_reply_is_not_waited_for(timeout: float, patience: float, status:
     replies = threading.Event()
     function = Function("Late", lambda _event, _context: replies.wait(5), timeout)
     gateway = Gateway(Routes([Route("GET", "/late", function, None)]), Cors({}), {}, patience)
-    answer = gateway.answer(Request("GET", "/late", "", []))
+    answer = gateway.answer(Request("GET", "/late", "", [("host", "localhost")]))
     replies.set()
     assert (answer.status, json.loads(answer.body)) == (status, {"message": text})
 
@@ -285,7 +286,9 @@ def test_a_browser_can_read_a_refusal(served: Served) -> None:
 def test_many_clients_connect_at_once(served: Served) -> None:
     token = served.issuer.token()
     clients = [socket.create_connection(("127.0.0.1", int(served.url.rpartition(":")[2]))) for _ in range(300)]
-    request = f"POST /v1/things HTTP/1.1\r\nAuthorization: {token}\r\nConnection: close\r\n\r\n".encode()
+    request = (
+        f"POST /v1/things HTTP/1.1\r\nHost: localhost\r\nAuthorization: {token}\r\nConnection: close\r\n\r\n".encode()
+    )
     for client in clients:
         client.sendall(request)
     with ThreadPoolExecutor(8) as pool:
@@ -296,3 +299,69 @@ def test_many_clients_connect_at_once(served: Served) -> None:
 def _status(client: socket.socket) -> bytes:
     with client:
         return client.recv(12, socket.MSG_WAITALL)
+
+
+# Host names
+
+
+@pytest.mark.parametrize(
+    ("listening", "host"),
+    [
+        *[
+            ("127.0.0.1", host)
+            for host in ("127.0.0.1", "127.0.0.1:3000", "localhost:3000", "LOCALHOST", "[::1]:3000", "10.0.2.2:3000")
+        ],
+        *[("my-machine.lan", host) for host in ("my-machine.lan:3000", "localhost", "192.168.1.5:3000")],
+        *[("::", host) for host in (socket.gethostname(), f"{socket.gethostname().upper()}:3000", "192.168.1.5")],
+    ],
+)
+def test_the_gateways_own_names_and_any_address_are_answered(listening: str, host: str) -> None:
+    assert Hosts(listening).own(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(
+            "rebound.example",
+            "rebound.example:3000",
+            "localhost.rebound.example",
+            "127.0.0.1.rebound.example",
+            "0x7f.1",
+        ),
+        *(
+            "localhost:3000,localhost:3000",
+            "localhost:",
+            ":3000",
+            "",
+            "::1",
+            "[localhost]",
+            "[::1",
+            "127.1",
+            "127.0.0.1:a",
+        ),
+        *("2130706433", "localhost@rebound.example", None),
+    ],
+)
+@pytest.mark.parametrize("listening", ["127.0.0.1", "::"])
+def test_another_name_is_not_the_gateways(listening: str, host: str | None) -> None:
+    assert not Hosts(listening).own(host)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/_local/token"), ("POST", "/v1/things"), ("GET", "/open"), ("GET", "/absent")]
+)
+def test_a_page_that_makes_its_own_name_lead_here_gets_no_token_and_no_answer(
+    method: str, path: str, served: Served
+) -> None:
+    headers = {
+        "Host": "rebound.example:3000",
+        "Origin": ORIGIN,
+        "Authorization": f"Bearer {served.issuer.token('alice')}",
+    }
+    answer = served.send(method, path, headers=headers, json={})
+    assert answer.status_code == 421
+    assert "'rebound.example:3000'" in answer.json()["message"]
+    assert "access-control-allow-origin" not in answer.headers
+    assert served.send("OPTIONS", path, headers=PREFLIGHT | {"Host": "rebound.example"}).status_code == 421
+    assert served.events == []

@@ -1,5 +1,6 @@
 """`python -m local`, which is what `make run` runs."""
 
+import json
 import os
 import re
 import signal
@@ -17,15 +18,21 @@ ROOT = Path(__file__).parents[2]
 
 def start(**variables: str) -> subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    environment |= {"PYTHONPATH": ".:layers/minting", "PORT": "0", **variables}
+    environment |= {"PYTHONPATH": f"{ROOT}:{ROOT / 'layers/minting'}", "PORT": "0", **variables}
     return subprocess.Popen(
         [sys.executable, "-m", "local"],
-        cwd=ROOT,
         env=environment,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where it is called, so that what it writes there is not in the way of one that a developer runs."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture
@@ -34,6 +41,21 @@ def running() -> Iterator[subprocess.Popen[str]]:
     with start(AWS_PROFILE="absent", HTTP_PROXY=nowhere, http_proxy=nowhere) as process:
         yield process
         process.kill()
+
+
+def test_sam_local_finds_its_template_as_long_as_it_runs(folder: Path, running: subprocess.Popen[str]) -> None:
+    _, banner = ready(running)
+    template = folder / ".aws-sam/local.json"
+    assert "sam local invoke ConvaiFunction -t .aws-sam/local.json -e events/convai-mint.json" in banner
+    convai = json.loads(template.read_text())["Resources"]["ConvaiFunction"]["Properties"]
+    told = convai["Environment"]["Variables"]
+    assert convai["CodeUri"] == "build/ConvaiFunction"
+    assert told["API_KEY_SECRET"].startswith("arn:aws:secretsmanager:us-east-1:")
+    assert not any("127.0.0.1" in value for value in told.values())
+    assert {"AWS_ENDPOINT_URL", "CONVAI_API_URL", "LIMITS_TABLE"} <= told.keys()
+    running.send_signal(signal.SIGTERM)
+    running.communicate(timeout=10)
+    assert not template.exists()
 
 
 def ready(process: subprocess.Popen[str]) -> tuple[str, str]:
