@@ -8,7 +8,7 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 
-LARGEST_BODY = 10 * 1024 * 1024
+MAX_BODY_BYTES = 10 * 1024 * 1024
 """Bytes; API Gateway's quota "Payload size" for HTTP APIs."""
 
 
@@ -105,7 +105,7 @@ class _Connection(BaseHTTPRequestHandler):
 
     def _chunks(self) -> list[bytes]:
         chunks: list[bytes] = []
-        room = LARGEST_BODY
+        room = MAX_BODY_BYTES
         while size := _size(self.rfile.readline(80).decode("latin-1").partition(";")[0].strip(), base=16):
             chunks.append(self._read(size, room))
             room -= size
@@ -113,7 +113,7 @@ class _Connection(BaseHTTPRequestHandler):
         self.rfile.readline(80)
         return chunks
 
-    def _read(self, size: int, room: int = LARGEST_BODY) -> bytes:
+    def _read(self, size: int, room: int = MAX_BODY_BYTES) -> bytes:
         if size > room:
             raise BodyError(413, "Request Entity Too Large")
         return self.rfile.read(size)

@@ -1,4 +1,4 @@
-"""Agora: AccessToken2 (`007`) for RTC and RTM, signed here. Facts and sources: docs/vendors/agora.md."""
+"""Agora: AccessToken2 (`007`) for RTC and RTM, signed here. CredentialTraits and sources: docs/vendors/agora.md."""
 
 import base64
 import hmac
@@ -15,7 +15,7 @@ import msgspec
 
 from minting.bodies import Body
 from minting.callers import Caller
-from minting.credentials import Credential, Facts
+from minting.credentials import Credential, CredentialTraits
 from minting.keys import Key
 from minting.problems import FieldError, not_allowed
 from minting.settings import OWN, AllowList, ClientFields, Settings
@@ -27,8 +27,8 @@ RTC, RTM = 1, 2
 PRIVILEGES = {"publisher": (1, 2, 3, 4), "subscriber": (1,)}
 LOGIN = (1,)
 
-LONGEST_CHANNEL = 63
-LONGEST = 86_400
+MAX_CHANNEL = 63
+MAX_TTL = 86_400
 """Seconds; the vendor takes no longer ones."""
 
 LEAST_OWN = 1 << 30
@@ -82,7 +82,7 @@ class AgoraKey(Key, frozen=True):
 
 
 type Channel = Annotated[
-    str, msgspec.Meta(pattern=rf"\A[A-Za-z0-9 !#$%&()+\-:;<=.>?@\[\]^_{{}}|~,]{{1,{LONGEST_CHANNEL}}}\Z")
+    str, msgspec.Meta(pattern=rf"\A[A-Za-z0-9 !#$%&()+\-:;<=.>?@\[\]^_{{}}|~,]{{1,{MAX_CHANNEL}}}\Z")
 ]
 
 
@@ -97,7 +97,7 @@ class TokenRequest(Body, frozen=True):
     role: Literal["publisher", "subscriber"]
     uid: Annotated[int, msgspec.Meta(ge=1, le=4_294_967_295)] | None = None
     account: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None = None
-    ttl_seconds: Annotated[int, msgspec.Meta(ge=60, le=LONGEST)] = 3600
+    ttl_seconds: Annotated[int, msgspec.Meta(ge=60, le=MAX_TTL)] = 3600
     rtm: bool = False
 
     def __post_init__(self) -> None:
@@ -159,16 +159,16 @@ def permit(request: TokenRequest, caller: Caller) -> Iterator[FieldError]:
         yield FieldError("rtm", "Not offered by this deployment (AGORA_ALLOW_RTM)")
     if request.account not in {None, OWN, caller.id}:
         yield FieldError("account", "Not yours. Ask for `{caller}`: the answer's uid is yours")
-    if len(request.channel) > LONGEST_CHANNEL:
-        yield FieldError("channel", f"Longer than {LONGEST_CHANNEL} characters with your id in the place of `{OWN}`")
+    if len(request.channel) > MAX_CHANNEL:
+        yield FieldError("channel", f"Longer than {MAX_CHANNEL} characters with your id in the place of `{OWN}`")
 
 
 @vendor.mints(
     "POST /v1/agora/tokens",
     body=TokenRequest,
-    facts=Facts(ends_session=True, ttl="ttl_seconds"),
-    choices={"channel": "agora_channels", "role": "agora_roles"},
-    permit=permit,
+    traits=CredentialTraits(ends_session=True, ttl="ttl_seconds"),
+    allow={"channel": "agora_channels", "role": "agora_roles"},
+    forbidden_fields=permit,
     trusts=for_backend,
 )
 def mint(request: TokenRequest, call: Call[AgoraKey]) -> Credential[ChannelToken]:
@@ -222,5 +222,5 @@ def text(value: str) -> bytes:
     return pack("<H", len(value)) + value.encode("ascii")
 
 
-vendor.cannot_revoke("POST /v1/agora/tokens/revoke", "token", timedelta(seconds=LONGEST))
+vendor.cannot_revoke("POST /v1/agora/tokens/revoke", "token", timedelta(seconds=MAX_TTL))
 handler = vendor.handler

@@ -1,16 +1,16 @@
-"""Convai: hour-long auth tokens for its Web, Unity and Unreal SDKs. Facts and sources: docs/vendors/convai.md."""
+"""Convai: hour-long auth tokens for its Web, Unity and Unreal SDKs. CredentialTraits and sources: docs/vendors/convai.md."""
 
 from typing import Annotated
 
 import msgspec
 
 from minting.bodies import Body
-from minting.credentials import Credential, Facts, rfc3339, utc
+from minting.credentials import Credential, CredentialTraits, rfc3339, utc
 from minting.keys import ApiKey
 from minting.owners import token
 from minting.problems import Problem
 from minting.settings import Settings
-from minting.upstream import Reply, Upstream, by_status, key_rejected, resource_refused
+from minting.upstream import Reply, Upstream, interpret_status, key_rejected, resource_refused
 from minting.vendor import Call, Vendor
 
 LIFE = 3600
@@ -47,9 +47,9 @@ class Connected(msgspec.Struct, frozen=True):
     expirationTime: object = None
 
 
-def dialect(reply: Reply) -> Problem | None:
+def interpret(reply: Reply) -> Problem | None:
     """Two of the vendor's older pages show 400 for an unknown key; all else goes by the status."""
-    return key_rejected(reply.status) if names_key(reply) else by_status(reply)
+    return key_rejected(reply.status) if names_key(reply) else interpret_status(reply)
 
 
 def names_key(reply: Reply) -> bool:
@@ -57,7 +57,7 @@ def names_key(reply: Reply) -> bool:
     return reply.status in {400, 401, 403} and b"API key" in reply.body
 
 
-def token_dialect(reply: Reply) -> Problem | None:
+def token_interpret(reply: Reply) -> Problem | None:
     """Where a token is sent, 401, 403 and 404 are about it (an assumption), unless the text names the key."""
     if names_key(reply):
         return key_rejected(reply.status)
@@ -67,18 +67,18 @@ def token_dialect(reply: Reply) -> Problem | None:
             return Problem("not_extendable", detail, vendor_status=reply.status)
         case 403:
             return resource_refused(reply.status)
-    return by_status(reply)
+    return interpret_status(reply)
 
 
-def gone_dialect(reply: Reply) -> Problem | None:
+def gone_interpret(reply: Reply) -> Problem | None:
     """A token that the vendor no longer takes is as good as revoked."""
-    problem = token_dialect(reply)
+    problem = token_interpret(reply)
     return None if problem and problem.code == "not_extendable" else problem
 
 
 vendor = Vendor("convai", ConvaiSettings, ApiKey)
 # A second token does no harm: it takes no slot, and the first one stays good.
-api = Upstream(vendor.settings.convai_api_url, repeatable=["user/connect"], dialect=dialect)
+api = Upstream(vendor.settings.convai_api_url, repeatable=["user/connect"], interpret=interpret)
 
 
 def own(request: TokenRequest) -> str:
@@ -86,10 +86,10 @@ def own(request: TokenRequest) -> str:
     return token(request.apiAuthToken)
 
 
-FACTS = Facts(extendable=True, revocable=True, ttl=LIFE)
+FACTS = CredentialTraits(extendable=True, revocable=True, ttl=LIFE)
 
 
-@vendor.mints("POST /v1/convai/tokens", "GET /v1/convai/tokens", body=MintRequest, facts=FACTS)
+@vendor.mints("POST /v1/convai/tokens", "GET /v1/convai/tokens", body=MintRequest, traits=FACTS)
 def mint(_: MintRequest, call: Call[ApiKey]) -> Credential[AuthToken]:
     """One token for one connection."""
     reply = api.request("POST", "user/connect", Connected, call.deadline, headers=signed(call), json={})
@@ -100,26 +100,26 @@ def mint(_: MintRequest, call: Call[ApiKey]) -> Credential[AuthToken]:
     "POST /v1/convai/tokens/extend",
     body=TokenRequest,
     outcome="extended",
-    facts=FACTS,
-    thing=own,
-    owned=True,
+    traits=FACTS,
+    resource=own,
+    owner_only=True,
     counted=True,
 )
 def extend(request: TokenRequest, call: Call[ApiKey]) -> Credential[AuthToken]:
     """The same token with a new expiry, where the vendor says which; its current pages do not."""
     wanted = {"apiAuthToken": request.apiAuthToken}
     reply = api.reply(
-        "POST", "user/extend-token", call.deadline, headers=signed(call), json=wanted, dialect=token_dialect
+        "POST", "user/extend-token", call.deadline, headers=signed(call), json=wanted, interpret=token_interpret
     )
     answer = reply.json()
     return credential(request.apiAuthToken, answer.get("expirationTime") if isinstance(answer, dict) else None)
 
 
-@vendor.serves("POST /v1/convai/tokens/revoke", body=TokenRequest, outcome="revoked", status=204, thing=own, owned=True)
+@vendor.serves("POST /v1/convai/tokens/revoke", body=TokenRequest, outcome="revoked", status=204, resource=own, owner_only=True)
 def revoke(request: TokenRequest, call: Call[ApiKey]) -> None:
     """Ends the token at once; a session that runs on it goes on. What a success says is not documented, so it is not read."""
     wanted = {"apiAuthToken": request.apiAuthToken}
-    api.reply("POST", "user/revoke-token", call.deadline, headers=signed(call), json=wanted, dialect=gone_dialect)
+    api.reply("POST", "user/revoke-token", call.deadline, headers=signed(call), json=wanted, interpret=gone_interpret)
 
 
 def signed(call: Call[ApiKey]) -> dict[str, str]:

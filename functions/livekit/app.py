@@ -1,4 +1,4 @@
-"""LiveKit: room tokens, signed here, from what is its standard token endpoint. Facts and sources: docs/vendors/livekit.md."""
+"""LiveKit: room tokens, signed here, from what is its standard token endpoint. CredentialTraits and sources: docs/vendors/livekit.md."""
 
 import base64
 import hmac
@@ -12,7 +12,7 @@ import msgspec
 
 from minting.bodies import Body
 from minting.callers import Caller
-from minting.credentials import Credential, Facts
+from minting.credentials import Credential, CredentialTraits
 from minting.keys import ApiKey
 from minting.problems import FieldError
 from minting.settings import AllowList, ClientFields, Settings
@@ -23,7 +23,7 @@ SOURCES = ("camera", "microphone", "screen_share", "screen_share_audio")
 RESERVED = "lk."
 """Attributes so named steer the vendor's own features, such as publishing on behalf of another participant."""
 
-LONGEST = 6 * 3600
+MAX_TTL = 6 * 3600
 """Seconds. The vendor sets no bound; this is what its own libraries take by default."""
 
 
@@ -46,7 +46,7 @@ class LiveKitSettings(Settings, frozen=True, kw_only=True):
     livekit_allow_identity: bool = False
     livekit_allow_metadata: bool = False
     livekit_identity_per: Literal["caller", "session"] = "caller"
-    livekit_ttl_seconds: Annotated[int, msgspec.Meta(ge=60, le=LONGEST)] = 600
+    livekit_ttl_seconds: Annotated[int, msgspec.Meta(ge=60, le=MAX_TTL)] = 600
     livekit_client_fields: ClientFields = ClientFields()
 
 
@@ -129,10 +129,10 @@ def permit(request: TokenRequest, _: Caller) -> Iterator[FieldError]:
 @vendor.mints(
     "POST /v1/livekit/tokens",
     body=TokenRequest,
-    facts=Facts(ttl="livekit_ttl_seconds"),
-    choices={"room_name": "livekit_rooms"},
+    traits=CredentialTraits(ttl="livekit_ttl_seconds"),
+    allow={"room_name": "livekit_rooms"},
     public={"server_url": "livekit_url"},
-    permit=permit,
+    forbidden_fields=permit,
 )
 def mint(request: TokenRequest, call: Call[LiveKitKey]) -> Credential[RoomToken]:
     """One token for one room; without a name, for a new one that nobody else can name."""
@@ -193,5 +193,5 @@ def encoded(raw: bytes) -> bytes:
     return base64.urlsafe_b64encode(raw).rstrip(b"=")
 
 
-vendor.cannot_revoke("POST /v1/livekit/tokens/revoke", "participant_token", timedelta(seconds=LONGEST))
+vendor.cannot_revoke("POST /v1/livekit/tokens/revoke", "participant_token", timedelta(seconds=MAX_TTL))
 handler = vendor.handler

@@ -1,4 +1,4 @@
-"""Odyssey: client credentials, each for a session with a slot, and a relay for broadcasts. Facts: docs/vendors/odyssey.md."""
+"""Odyssey: client credentials, each for a session with a slot, and a relay for broadcasts. CredentialTraits: docs/vendors/odyssey.md."""
 
 import base64
 import math
@@ -12,14 +12,14 @@ import msgspec
 
 from minting.bodies import Body
 from minting.callers import Caller
-from minting.credentials import Credential, Facts, rfc3339
+from minting.credentials import Credential, CredentialTraits, rfc3339
 from minting.keys import ApiKey
 from minting.owners import fingerprint, token
 from minting.problems import FieldError, Problem
-from minting.relay import ID, Relay
+from minting.store import ID, SealedStore
 from minting.settings import AllowList, Settings
-from minting.slots import Rules
-from minting.upstream import Dialect, Reply, Upstream, by_status, key_rejected, malformed, resource_refused
+from minting.slots import SlotLimits
+from minting.upstream import Interpret, Reply, Upstream, interpret_status, key_rejected, malformed, resource_refused
 from minting.vendor import Asked, Call, Vendor
 
 POLL_SECONDS = 1.0
@@ -156,30 +156,30 @@ LIMITS = {
 }
 
 
-def sign_in_dialect(reply: Reply) -> Problem | None:
+def sign_in_interpret(reply: Reply) -> Problem | None:
     """Call 1: 422 is a key of the wrong form."""
-    return key_rejected(reply.status) if reply.status == 422 else by_status(reply)
+    return key_rejected(reply.status) if reply.status == 422 else interpret_status(reply)
 
 
-def signed_in_dialect(reply: Reply) -> Problem | None:
+def signed_in_interpret(reply: Reply) -> Problem | None:
     """Calls 3 and 4: 401 is about the access token, and 429 is one of a family."""
     match reply.status:
         case 401:
             return StaleAccess("vendor_error", "The vendor refuses the access token that it issued.", vendor_status=401)
         case 429:
             return limit_reached(reply)
-    return by_status(reply)
+    return interpret_status(reply)
 
 
-def token_dialect(reply: Reply) -> Problem | None:
+def token_interpret(reply: Reply) -> Problem | None:
     """Call 4 names a session: a 403 is about that (an assumption), and says nothing about the API key."""
-    return resource_refused(403) if reply.status == 403 else signed_in_dialect(reply)
+    return resource_refused(403) if reply.status == 403 else signed_in_interpret(reply)
 
 
-def queue_dialect(reply: Reply) -> Problem | None:
+def queue_interpret(reply: Reply) -> Problem | None:
     """Call 3: 503 is the queue; after another failure inside the vendor, a slot may be taken."""
     if reply.status != 503:
-        problem = signed_in_dialect(reply)
+        problem = signed_in_interpret(reply)
         if problem:
             problem.ambiguous = reply.status >= 500
         return problem
@@ -195,7 +195,7 @@ def limit_reached(reply: Reply) -> Problem | None:
         case {"error": str(code)} | {"code": str(code)} if code in LIMITS:
             limit = LIMITS[code]
         case _:
-            return by_status(reply)
+            return interpret_status(reply)
     if limit.operators:
         return Problem(limit.code, limit.detail, vendor_status=429, vendor_code=code, fault="operator", retryable=False)
     wait = wait_named(detail) or reply.retry_after() or SLOT_RETRY_SECONDS
@@ -219,7 +219,7 @@ api = Upstream(
     vendor.settings.odyssey_api_url,
     repeatable=["auth/token", "sessions/token"],
     repeat_after={"sessions/token": {500}},
-    dialect=signed_in_dialect,
+    interpret=signed_in_interpret,
 )
 
 
@@ -236,7 +236,7 @@ class SignIn:
             return held[1]
         body = {"api_key": call.key.api_key}
         try:
-            access = api.request("POST", "auth/token", Access, call.deadline, json=body, dialect=sign_in_dialect)
+            access = api.request("POST", "auth/token", Access, call.deadline, json=body, interpret=sign_in_interpret)
         except Problem as problem:
             problem.ambiguous = False  # whatever became of it, it took no slot
             raise
@@ -252,20 +252,20 @@ sign_in = SignIn()
 
 
 def ask[T](
-    path: str, shape: type[T], body: dict[str, Any], call: Call[ApiKey], dialect: Dialect = signed_in_dialect
+    path: str, shape: type[T], body: dict[str, Any], call: Call[ApiKey], interpret: Interpret = signed_in_interpret
 ) -> T:
     """One signed-in call; signs in anew, once, where the vendor refuses the access token (an assumption: its SDKs do not)."""
     try:
-        return ask_once(path, shape, body, call, dialect)
+        return ask_once(path, shape, body, call, interpret)
     except StaleAccess:
         sign_in.forget()
-        return ask_once(path, shape, body, call, dialect)
+        return ask_once(path, shape, body, call, interpret)
 
 
-def ask_once[T](path: str, shape: type[T], body: dict[str, Any], call: Call[ApiKey], dialect: Dialect) -> T:
+def ask_once[T](path: str, shape: type[T], body: dict[str, Any], call: Call[ApiKey], interpret: Interpret) -> T:
     """One signed-in call."""
     headers = {"Authorization": f"Bearer {sign_in.access_token(call)}"}
-    return api.request("POST", path, shape, call.deadline, headers=headers, json=body, dialect=dialect)
+    return api.request("POST", path, shape, call.deadline, headers=headers, json=body, interpret=interpret)
 
 
 def take_slot(request: MintRequest, call: Call[ApiKey]) -> Session:
@@ -274,7 +274,7 @@ def take_slot(request: MintRequest, call: Call[ApiKey]) -> Session:
     give_up = monotonic() + vendor.settings.odyssey_queue_seconds
     while True:
         try:
-            return kept(ask("sessions/request", Requested, body, call, queue_dialect))
+            return kept(ask("sessions/request", Requested, body, call, queue_interpret))
         except NoSlot:
             if monotonic() + POLL_SECONDS > give_up:
                 raise
@@ -293,21 +293,21 @@ def slot_of(session: Session | ReleaseRequest) -> str:
 
 
 slots = vendor.slots(
-    Rules(vendor.settings.odyssey_slots, vendor.settings.odyssey_slots_per_caller, IDLE_SECONDS), Session, slot_of
+    SlotLimits(vendor.settings.odyssey_slots, vendor.settings.odyssey_slots_per_caller, IDLE_SECONDS), Session, slot_of
 )
 
 
 @vendor.mints_session(
     "POST /v1/odyssey/client-credentials",
     body=MintRequest,
-    facts=Facts(takes_slot=True, ttl=TOKEN_SECONDS),
+    traits=CredentialTraits(takes_slot=True, ttl=TOKEN_SECONDS),
     take=take_slot,
     slots=slots,
 )
 def mint(session: Session, call: Call[ApiKey]) -> Credential[ClientCredentials]:
     """Credentials for one session, which takes a slot of the plan. Raises `vendor_malformed` for a token of another session."""
     asked_at = datetime.now(UTC)
-    token = ask("sessions/token", SessionToken, {"session_id": session.session_id}, call, token_dialect)
+    token = ask("sessions/token", SessionToken, {"session_id": session.session_id}, call, token_interpret)
     if token.session_id() != session.session_id:
         raise malformed("The vendor's session token does not open the session that it was asked for.", 200)
     able = None if session.image_to_video is None else Capabilities(session.image_to_video)
@@ -328,8 +328,8 @@ def kept(requested: Requested) -> Session:
     body=ReleaseRequest,
     outcome="released",
     status=204,
-    thing=slot_of,
-    owned=True,
+    resource=slot_of,
+    owner_only=True,
 )
 def release(asked: Asked[ReleaseRequest]) -> None:
     """Frees the slot of a session that the client has left. The vendor frees its own at a clean disconnect."""
@@ -380,7 +380,7 @@ class BroadcastPath(Body, frozen=True):
 NOT_OFFERED = "The team must add its host to the template's parameter OdysseyBroadcastHosts (ODYSSEY_BROADCAST_HOSTS)"
 """No page of the vendor's names a broadcast host, so the default is an assumption, and the operator must know what to set."""
 
-broadcasts = Relay(vendor.ledger, "broadcast", Spectator)
+broadcasts = SealedStore(vendor.table, "broadcast", Spectator)
 
 
 def permit_hosts(request: BroadcastRequest, _: Caller) -> Iterator[FieldError]:
@@ -412,8 +412,8 @@ def is_vendors(host: str) -> bool:
     body=BroadcastRequest,
     outcome="registered",
     status=201,
-    permit=permit_hosts,
-    thing=token_of,
+    forbidden_fields=permit_hosts,
+    resource=token_of,
     counted=True,
 )
 def register(asked: Asked[BroadcastRequest]) -> Broadcast:
@@ -425,7 +425,7 @@ def register(asked: Asked[BroadcastRequest]) -> Broadcast:
     return Broadcast(relay_id, rfc3339(ends))
 
 
-@vendor.keeps("GET /v1/odyssey/broadcasts/{id}", body=BroadcastPath, outcome="watched", thing=broadcast_of)
+@vendor.keeps("GET /v1/odyssey/broadcasts/{id}", body=BroadcastPath, outcome="watched", resource=broadcast_of)
 def watch(asked: Asked[BroadcastPath]) -> Credential[Spectator]:
     """A broadcast as its host registered it, for any caller who knows its id."""
     spectator = broadcasts.read(asked.body.id, asked.caller, asked.deadline)
@@ -437,8 +437,8 @@ def watch(asked: Asked[BroadcastPath]) -> Credential[Spectator]:
     body=BroadcastPath,
     outcome="ended",
     status=204,
-    thing=broadcast_of,
-    owned=True,
+    resource=broadcast_of,
+    owner_only=True,
 )
 def end(asked: Asked[BroadcastPath]) -> None:
     """Ends a broadcast for those who have not read it yet; who watches goes on until the host's stream ends."""

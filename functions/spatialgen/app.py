@@ -1,6 +1,6 @@
 """SpatialGen: a lease of its readonly key, and brokers for reads, licences and uploads, for which clients need no key at all.
 
-The vendor mints nothing, and documents no error: what a status means is an assumption. Facts: docs/vendors/spatialgen.md.
+The vendor mints nothing, and documents no error: what a status means is an assumption. CredentialTraits: docs/vendors/spatialgen.md.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from minting.credentials import Credential, not_revocable, rfc3339, utc
 from minting.keys import Key, Secret
 from minting.problems import FieldError, KeyRejected, Problem
 from minting.settings import AllowList, Settings
-from minting.upstream import Reply, Upstream, by_status, resource_refused, segment
+from minting.upstream import Reply, Upstream, interpret_status, resource_refused, segment
 from minting.vendor import Call, Vendor
 
 MAX_FILES = 150
@@ -121,31 +121,31 @@ def uploading(call: Call[SpatialGenKeys]) -> dict[str, str]:
 # What the vendor's statuses mean
 
 
-def sent_dialect(reply: Reply) -> Problem | None:
+def sent_interpret(reply: Reply) -> Problem | None:
     """400 and 422 are about what the caller sent."""
     if reply.status in {400, 422}:
         detail = "The vendor does not take that, though it keeps all the rules that the vendor documents."
         return Problem("invalid_request", detail, vendor_status=reply.status)
-    return by_status(reply)
+    return interpret_status(reply)
 
 
-def thing_dialect(reply: Reply) -> Problem | None:
+def thing_interpret(reply: Reply) -> Problem | None:
     """The request names one thing: it is refused (403), unknown (404), or over (409, 410)."""
     if reply.status == 403:
         return resource_refused(reply.status)
     if reply.status in {404, 409, 410}:
         detail = "The vendor has no such thing, or it is over: complete, cancelled or expired."
         return Problem("not_found", detail, vendor_status=reply.status)
-    return sent_dialect(reply)
+    return sent_interpret(reply)
 
 
 vendor = Vendor("spatialgen", SpatialGenSettings, SpatialGenKeys)
 settings = vendor.settings
 # To read, sign, complete or cancel twice is as good as once: documented of completing, assumed of the others.
-api = Upstream(settings.spatialgen_api_url, repeatable=["videos/"], dialect=thing_dialect)
+api = Upstream(settings.spatialgen_api_url, repeatable=["videos/"], interpret=thing_interpret)
 # A start that is repeated would leave an upload behind that nobody can go on with.
-starts = Upstream(settings.spatialgen_api_url, dialect=sent_dialect)
-drm = Upstream(settings.spatialgen_drm_url, repeatable=["widevine/license"], dialect=thing_dialect)
+starts = Upstream(settings.spatialgen_api_url, interpret=sent_interpret)
+drm = Upstream(settings.spatialgen_drm_url, repeatable=["widevine/license"], interpret=thing_interpret)
 
 
 @vendor.expires(EXPIRES_IN)
@@ -175,7 +175,7 @@ def permit_lease(_: LeaseRequest, __: Caller) -> Iterator[FieldError]:
         yield FieldError("", "This deployment hands out no key (SPATIALGEN_LEASE)")
 
 
-@vendor.mints("POST /v1/spatialgen/keys", body=LeaseRequest, permit=permit_lease)
+@vendor.mints("POST /v1/spatialgen/keys", body=LeaseRequest, forbidden_fields=permit_lease)
 def lease(_: LeaseRequest, call: Call[SpatialGenKeys]) -> Credential[Lease]:
     """The readonly key as it is: every caller gets the same one, and it ends for all of them at once."""
     held = readonly_key(call.key)
@@ -295,10 +295,10 @@ def permit_reading(_: Body, __: Caller) -> Iterator[FieldError]:
     "GET /v1/spatialgen/videos",
     body=VideosRequest,
     outcome="read",
-    choices={"folderName": "spatialgen_folders"},
-    permit=permit_reading,
+    allow={"folderName": "spatialgen_folders"},
+    forbidden_fields=permit_reading,
     counted=True,
-    part=readonly_part,
+    uses_key=readonly_part,
 )
 def list_videos(request: VideosRequest, call: Call[SpatialGenKeys]) -> Videos:
     """Published streams, newest first, one page of them.
@@ -310,7 +310,7 @@ def list_videos(request: VideosRequest, call: Call[SpatialGenKeys]) -> Videos:
     visibility = request.visibility or None
     filters += [("visibility", visibility)] if visibility else []
     path = f"videos/published?{urlencode(filters)}"
-    found = api.request("GET", path, list[Published], call.deadline, headers=reading(call), dialect=by_status)
+    found = api.request("GET", path, list[Published], call.deadline, headers=reading(call), interpret=interpret_status)
     return Videos(*request.of([each for each in found if fits(each, folders, visibility)]))
 
 
@@ -323,7 +323,7 @@ STREAMS = "/v1/spatialgen/videos/{id}/streams"
 
 
 @vendor.serves(
-    f"GET {STREAMS}", body=StreamsRequest, outcome="read", permit=permit_reading, counted=True, part=readonly_part
+    f"GET {STREAMS}", body=StreamsRequest, outcome="read", forbidden_fields=permit_reading, counted=True, uses_key=readonly_part
 )
 def list_streams(request: StreamsRequest, call: Call[SpatialGenKeys]) -> Video:
     """A video's streams, one page of them.
@@ -331,21 +331,21 @@ def list_streams(request: StreamsRequest, call: Call[SpatialGenKeys]) -> Video:
     A video in another folder gets the answer of one that is not there, so that nobody can try out ids.
     """
     path = f"videos/{request.id}/streams"
-    video = api.request("GET", path, WholeVideo, call.deadline, headers=reading(call), dialect=video_dialect)
+    video = api.request("GET", path, WholeVideo, call.deadline, headers=reading(call), interpret=video_interpret)
     if (video.library.folderName or "") not in settings.spatialgen_folders.of(call.caller.id):
         raise no_video()
     streams, following = request.of(video.streams)
     return Video(streams, video.library, following)
 
 
-def video_dialect(reply: Reply) -> Problem | None:
+def video_interpret(reply: Reply) -> Problem | None:
     """404 is a video that is not there, 403 one that the key may not read."""
     match reply.status:
         case 404:
             return no_video()
         case 403:
             return resource_refused(reply.status)
-    return by_status(reply)
+    return interpret_status(reply)
 
 
 def no_video() -> Problem:
@@ -373,10 +373,10 @@ class License(msgspec.Struct, frozen=True):
     "POST /v1/spatialgen/licenses/widevine",
     body=LicenseRequest,
     outcome="licensed",
-    permit=permit_reading,
+    forbidden_fields=permit_reading,
     counted=True,
-    largest=32 * 1024,
-    part=readonly_part,
+    max_body_bytes=32 * 1024,
+    uses_key=readonly_part,
 )
 def license_widevine(request: LicenseRequest, call: Call[SpatialGenKeys]) -> License:
     """A licence for one player. The folder that a `key_id` belongs to cannot be looked up: any that is offered will do."""
@@ -434,7 +434,7 @@ class StartRequest(Body, frozen=True, omit_defaults=True):
     folderName: Name | None = None
 
     @classmethod
-    def faults(cls, sent: Any) -> Iterator[FieldError]:
+    def errors(cls, sent: Any) -> Iterator[FieldError]:
         """The rules that join fields. What is not known, or not what it should be, asks nothing: it is a fault by itself."""
         members = sent if isinstance(sent, dict) else {}
         layout, listed = text(members.get("layout")), members.get("files")
@@ -519,14 +519,14 @@ FILE = f"{UPLOAD}/files/{{uploadId}}"
 LIFE = timedelta(days=5)
 """After which the vendor drops an upload that is not complete."""
 
-MOST_PARTS = 10_000
+MAX_PARTS = 10_000
 """Of one file: the vendor's bound for a range of part numbers."""
 
-MOST_URLS = 1000
+MAX_URLS = 1000
 """In one answer. The vendor signs 10,000 at once, but a Lambda's answer has 6 MB, and a presigned URL may have 4 kB."""
 
 type Id = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,128}\Z")]
-type PartNumber = Annotated[int, msgspec.Meta(ge=1, le=MOST_PARTS)]
+type PartNumber = Annotated[int, msgspec.Meta(ge=1, le=MAX_PARTS)]
 
 
 class UploadRequest(Body, frozen=True):
@@ -544,12 +544,12 @@ class FileRequest(UploadRequest, frozen=True):
 class PartUrlsRequest(FileRequest, frozen=True):
     """Which parts to sign: some, or a range. What goes up in a single PUT has part 1 alone (an assumption)."""
 
-    partNumbers: Annotated[list[PartNumber], msgspec.Meta(min_length=1, max_length=MOST_URLS)] | None = None
+    partNumbers: Annotated[list[PartNumber], msgspec.Meta(min_length=1, max_length=MAX_URLS)] | None = None
     startPartNumber: PartNumber | None = None
-    count: Annotated[int, msgspec.Meta(ge=1, le=MOST_URLS)] | None = None
+    count: Annotated[int, msgspec.Meta(ge=1, le=MAX_URLS)] | None = None
 
     @classmethod
-    def faults(cls, sent: Any) -> Iterator[FieldError]:
+    def errors(cls, sent: Any) -> Iterator[FieldError]:
         """Parts are named in one of the two ways."""
         named = {name for name, value in sent.items() if value is not None} if isinstance(sent, dict) else set()
         if named & {"partNumbers", "startPartNumber", "count"} not in ({"partNumbers"}, {"startPartNumber", "count"}):
@@ -566,10 +566,10 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class CompleteRequest(FileRequest, frozen=True):
     """All parts of a file; nothing for one that went up in a single PUT."""
 
-    parts: Annotated[list[Part], msgspec.Meta(min_length=1, max_length=MOST_PARTS)] | None = None
+    parts: Annotated[list[Part], msgspec.Meta(min_length=1, max_length=MAX_PARTS)] | None = None
 
     @classmethod
-    def faults(cls, sent: Any) -> Iterator[FieldError]:
+    def errors(cls, sent: Any) -> Iterator[FieldError]:
         """Every part from the first one on, each once."""
         match sent:
             case {"parts": [*parts]}:
@@ -703,11 +703,11 @@ def permit_upload(request: StartRequest, _: Caller) -> Iterator[FieldError]:
     body=StartRequest,
     outcome="started",
     status=201,
-    choices={"folderName": "spatialgen_upload_folders"},
-    permit=permit_upload,
+    allow={"folderName": "spatialgen_upload_folders"},
+    forbidden_fields=permit_upload,
     counted=True,
-    largest=256 * 1024,
-    part=upload_part,
+    max_body_bytes=256 * 1024,
+    uses_key=upload_part,
 )
 def start(request: StartRequest, call: Call[SpatialGenKeys]) -> Started:
     """A new upload, with which its caller alone may go on. A folder that is not named is the vendor's default."""
@@ -751,7 +751,7 @@ def left_behind(problem: Problem) -> Problem:
 
 
 @vendor.serves(
-    f"POST {FILE}/part-urls", body=PartUrlsRequest, outcome="signed", thing=file_of, owned=True, part=upload_part
+    f"POST {FILE}/part-urls", body=PartUrlsRequest, outcome="signed", resource=file_of, owner_only=True, uses_key=upload_part
 )
 def sign_parts(request: PartUrlsRequest, call: Call[SpatialGenKeys]) -> Credential[PartUrls]:
     """Presigned URLs, as often as wanted until the file is complete. The record has the fingerprint of the first."""
@@ -768,10 +768,10 @@ def sign_parts(request: PartUrlsRequest, call: Call[SpatialGenKeys]) -> Credenti
     f"POST {FILE}/complete",
     body=CompleteRequest,
     outcome="completed",
-    thing=file_of,
-    owned=True,
-    largest=1024 * 1024,
-    part=upload_part,
+    resource=file_of,
+    owner_only=True,
+    max_body_bytes=1024 * 1024,
+    uses_key=upload_part,
 )
 def complete(request: CompleteRequest, call: Call[SpatialGenKeys]) -> Completed:
     """Ends a file's upload, and says so again when asked again. The last file's makes the video."""
@@ -785,9 +785,9 @@ def complete(request: CompleteRequest, call: Call[SpatialGenKeys]) -> Completed:
     body=UploadRequest,
     outcome="cancelled",
     status=204,
-    thing=upload_of,
-    owned=True,
-    part=upload_part,
+    resource=upload_of,
+    owner_only=True,
+    uses_key=upload_part,
 )
 def cancel(request: UploadRequest, call: Call[SpatialGenKeys]) -> None:
     """Ends the upload of all files for good. 204 says that the vendor has cancelled it.
@@ -802,9 +802,9 @@ def cancel(request: UploadRequest, call: Call[SpatialGenKeys]) -> None:
     body=UploadRequest,
     outcome="cancelled",
     status=204,
-    thing=upload_of,
-    owned=True,
-    part=upload_part,
+    resource=upload_of,
+    owner_only=True,
+    uses_key=upload_part,
 )
 @deprecated("Use DELETE; version 0.3 removes this route.", category=None)
 def cancel_by_post(request: UploadRequest, call: Call[SpatialGenKeys]) -> None:

@@ -1,4 +1,4 @@
-"""Spatius: session tokens for its Direct Mode. Facts and sources: docs/vendors/spatius.md."""
+"""Spatius: session tokens for its Direct Mode. CredentialTraits and sources: docs/vendors/spatius.md."""
 
 import base64
 from datetime import UTC, datetime, timedelta
@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from minting.bodies import Body
-from minting.credentials import Credential, Facts
+from minting.credentials import Credential, CredentialTraits
 from minting.deadline import Deadline
 from minting.keys import ApiKey
 from minting.problems import Problem
 from minting.settings import AllowList, Settings
-from minting.upstream import Reply, Upstream, by_status, vendor_error
+from minting.upstream import Reply, Upstream, interpret_status, vendor_error
 from minting.vendor import Call, Vendor
 
 type Region = Literal["us-west", "ap-northeast", "cn-beijing"]
@@ -27,7 +27,7 @@ CODES = {
 }  # fmt: skip
 """Those that the vendor's own tooling knows. Anything else in an error's `code` is not passed on."""
 
-LONGEST = timedelta(hours=24)
+MAX_TTL = timedelta(hours=24)
 """The vendor gives no token a longer life."""
 
 REGIONAL = {"vendor_unavailable", "vendor_timeout", "vendor_malformed", "vendor_error"}
@@ -74,7 +74,7 @@ class Token(msgspec.Struct, frozen=True):
     sessionToken: Annotated[str, msgspec.Meta(min_length=1)]
 
 
-def dialect(reply: Reply) -> Problem | None:
+def interpret(reply: Reply) -> Problem | None:
     """An error in the body is a failure whatever the status, 200 included; the status it names is the real one."""
     error = first_error(reply.json())
     status = reply.status if error is None else error_status(error, reply)
@@ -82,7 +82,7 @@ def dialect(reply: Reply) -> Problem | None:
     code = named if isinstance(named, str) and named in CODES else None
     if status == 402:
         return vendor_error(status, code, fault="operator")
-    return by_status(reply, status=status, code=code)
+    return interpret_status(reply, status=status, code=code)
 
 
 def first_error(body: Any) -> dict[str, Any] | None:
@@ -119,14 +119,14 @@ def console(region: Region) -> Upstream:
     domain = "spatialwalk.top" if region.startswith("cn-") else "spatius.ai"
     url = vendor.settings.spatius_console_endpoint.replace("{region}", region).replace("{domain}", domain)
     again = ["session-tokens"] if len(consoles(region)) == 1 else []
-    return Upstream(url, repeatable=again, dialect=dialect)
+    return Upstream(url, repeatable=again, interpret=interpret)
 
 
 @vendor.mints(
     "POST /v1/spatius/session-tokens",
     body=MintRequest,
-    facts=Facts(single_use=True, ttl="ttl_seconds"),
-    choices={"avatarId": "spatius_avatar_ids", "region": "spatius_regions"},
+    traits=CredentialTraits(single_use=True, ttl="ttl_seconds"),
+    allow={"avatarId": "spatius_avatar_ids", "region": "spatius_regions"},
     public={"appId": "spatius_app_id", "region": "spatius_region"},
 )
 def mint(request: MintRequest, call: Call[ApiKey]) -> Credential[SessionToken]:
@@ -194,5 +194,5 @@ def claimed_app_id(token: str) -> str:
     return claim if isinstance(claim, str) else ""
 
 
-vendor.cannot_revoke("POST /v1/spatius/session-tokens/revoke", "sessionToken", LONGEST)
+vendor.cannot_revoke("POST /v1/spatius/session-tokens/revoke", "sessionToken", MAX_TTL)
 handler = vendor.handler

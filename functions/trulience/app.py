@@ -1,4 +1,4 @@
-"""Trulience: single-use avatar session JWTs. Facts and sources: docs/vendors/trulience.md."""
+"""Trulience: single-use avatar session JWTs. CredentialTraits and sources: docs/vendors/trulience.md."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -6,11 +6,11 @@ from typing import Annotated
 import msgspec
 
 from minting.bodies import Body
-from minting.credentials import Credential, Facts
+from minting.credentials import Credential, CredentialTraits
 from minting.keys import ApiKey
 from minting.problems import Problem
 from minting.settings import AllowList, Settings
-from minting.upstream import Reply, Upstream, by_status, resource_refused
+from minting.upstream import Reply, Upstream, interpret_status, resource_refused
 from minting.vendor import Call, Vendor
 
 STATUSES = {19: 400, 16: 401, 33: 403, 34: 403, 35: 403, 36: 429, 45: 500}
@@ -18,7 +18,7 @@ STATUSES = {19: 400, 16: 401, 33: 403, 34: 403, 35: 403, 36: 429, 45: 500}
 
 NOT_THIS_AVATAR = 33
 
-LONGEST = timedelta(seconds=3600)
+MAX_TTL = timedelta(seconds=3600)
 """The vendor gives no token a longer life."""
 
 
@@ -52,12 +52,12 @@ class Token(msgspec.Struct, frozen=True):
     expires_in: Annotated[int, msgspec.Meta(gt=0, le=86_400)] | None = None
 
 
-def dialect(reply: Reply) -> Problem | None:
+def interpret(reply: Reply) -> Problem | None:
     """The vendor's error numbers tell apart what its statuses do not."""
     code = number(reply)
     if about_avatar(reply, code):
         return resource_refused(reply.status, code)
-    problem = by_status(reply, status=STATUSES[code] if code else None, code=code)
+    problem = interpret_status(reply, status=STATUSES[code] if code else None, code=code)
     if problem:
         problem.vendor_status = reply.status
     return problem
@@ -78,14 +78,14 @@ def about_avatar(reply: Reply, code: int | None) -> bool:
 
 vendor = Vendor("trulience", TrulienceSettings, ApiKey)
 # A second token does no harm: it takes no slot, and counts against the rate limit only.
-api = Upstream(vendor.settings.trulience_api_url, repeatable=["auth/generate-token"], dialect=dialect)
+api = Upstream(vendor.settings.trulience_api_url, repeatable=["auth/generate-token"], interpret=interpret)
 
 
 @vendor.mints(
     "POST /v1/trulience/tokens",
     body=MintRequest,
-    facts=Facts(single_use=True, ttl="expire_at"),
-    choices={"avatar_id": "trulience_avatar_ids"},
+    traits=CredentialTraits(single_use=True, ttl="expire_at"),
+    allow={"avatar_id": "trulience_avatar_ids"},
 )
 def mint(request: MintRequest, call: Call[ApiKey]) -> Credential[SessionToken]:
     """One JWT for one session. Its clock runs from now on, not from its first use."""
@@ -98,5 +98,5 @@ def mint(request: MintRequest, call: Call[ApiKey]) -> Credential[SessionToken]:
     return Credential(body, token.jwt, asked_at + timedelta(seconds=expires_in))
 
 
-vendor.cannot_revoke("POST /v1/trulience/tokens/revoke", "jwt", LONGEST)
+vendor.cannot_revoke("POST /v1/trulience/tokens/revoke", "jwt", MAX_TTL)
 handler = vendor.handler

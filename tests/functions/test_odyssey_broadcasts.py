@@ -16,7 +16,7 @@ from botocore.config import Config
 
 from minting import aws, relay
 from minting.deadline import Deadline
-from minting.ledger import Item, Ledger
+from minting.table import Item, Ledger
 from tests.functions.contract import FACTS, INVALID, MINT, NOT_FOUND, Fresh, faults, moment, said
 from tests.trust.table import CHANGE, READ, SECRET, Wire, dynamodb, items, used
 

@@ -13,7 +13,7 @@ from minting import aws, keys, workers
 from minting.breaker import THRESHOLD
 from minting.deadline import SETTLING_SECONDS, Deadline
 from minting.keys import ApiKey, Keys
-from minting.ledger import Change, Ledger
+from minting.table import Change, Ledger
 from minting.problems import Problem
 from tests.functions.contract import Fresh
 from tests.minting.conftest import Names

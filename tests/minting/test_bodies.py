@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minting.bodies import LARGEST_BODY, Body, decode_request
+from minting.bodies import MAX_BODY_BYTES, Body, decode_request
 from minting.problems import Problem
 
 
@@ -163,12 +163,12 @@ def test_a_fault_is_named_by_its_path(value: object, fields: list[str]) -> None:
         (event(" ", FORM_TYPE), "not_json"),
         (event(base64.b64encode(b"a=b").decode(), FORM_TYPE, encoded=True), "not_json"),
         (event("", "multipart/form-data; boundary=x"), "not_json"),
-        (event('"' + "x" * LARGEST_BODY, JSON_TYPE), "body_too_large"),
-        (event("é" * (LARGEST_BODY // 2 + 1), JSON_TYPE), "body_too_large"),
+        (event('"' + "x" * MAX_BODY_BYTES, JSON_TYPE), "body_too_large"),
+        (event("é" * (MAX_BODY_BYTES // 2 + 1), JSON_TYPE), "body_too_large"),
         (event("%%%", JSON_TYPE, encoded=True), "invalid_request"),
-        (event("[" * LARGEST_BODY, JSON_TYPE), "invalid_request"),
-        (event('{"a":' * (LARGEST_BODY // 5), JSON_TYPE), "invalid_request"),
-        (event("1" * LARGEST_BODY, JSON_TYPE), "invalid_request"),
+        (event("[" * MAX_BODY_BYTES, JSON_TYPE), "invalid_request"),
+        (event('{"a":' * (MAX_BODY_BYTES // 5), JSON_TYPE), "invalid_request"),
+        (event("1" * MAX_BODY_BYTES, JSON_TYPE), "invalid_request"),
         (event('{"name":"\\ud800"}', JSON_TYPE), "invalid_request"),
         (event('{"name":"\ud800"}', JSON_TYPE), "invalid_request"),
         (event(base64.b64encode(b'{"name":"\xff"}').decode(), JSON_TYPE, encoded=True), "invalid_request"),

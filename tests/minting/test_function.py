@@ -9,7 +9,7 @@ from awslambdaric.lambda_runtime_marshaller import LambdaMarshaller  # type: ign
 from local.functions import Context
 from minting.audit import Record
 from minting.deadline import Deadline
-from minting.function import LARGEST_RESPONSE, Event, Function, Response, response
+from minting.function import MAX_RESPONSE_BYTES, Event, Function, Response, response
 from minting.settings import FunctionSettings
 
 if TYPE_CHECKING:
@@ -53,10 +53,10 @@ def test_a_response_is_as_large_as_lambda_takes_and_not_a_byte_larger(
     monkeypatch.setenv("AWS_EXECUTION_ENV", "AWS_Lambda_python3.13")
     empty = sent(response(200, {"text": ""}))
     each = sent(response(200, {"text": filler})) - empty
-    many, rest = divmod(LARGEST_RESPONSE - empty, each)
+    many, rest = divmod(MAX_RESPONSE_BYTES - empty, each)
     telling.text = filler * many + "x" * rest
     reply = ask(telling)
-    assert (reply["statusCode"], sent(reply)) == (200, LARGEST_RESPONSE)
+    assert (reply["statusCode"], sent(reply)) == (200, MAX_RESPONSE_BYTES)
     assert (record_of(capsys)["outcome"], json.loads(reply["body"])) == ("told", {"text": telling.text})
     telling.text += "x"
     reply = ask(telling)

@@ -26,7 +26,7 @@ from local.twins.twin import Fault, Routes, Twin
 from minting import workers
 from minting.deadline import Deadline
 from minting.problems import KeyRejected, Problem
-from minting.upstream import LARGEST_REPLY, Reply, Upstream, by_status, segment
+from minting.upstream import MAX_REPLY_BYTES, Reply, Upstream, interpret_status, segment
 from tests.minting.conftest import Names
 from tests.minting.raw import RawServer
 
@@ -70,7 +70,7 @@ class PlainTwin(Twin):
         return Response(bomb, content_type="application/json", headers={"Content-Encoding": encoding})
 
     def large(self) -> ResponseReturnValue:
-        return {"target": "x" * LARGEST_REPLY}, 200
+        return {"target": "x" * MAX_REPLY_BYTES}, 200
 
     def carried_key(self) -> str:
         return request.headers.get("X-Api-Key", "")
@@ -314,7 +314,7 @@ def test_the_deadline_ends_the_request_whatever_the_vendor_does(twin: PlainTwin,
         upstream.request("POST", "again", Where, deadline)
     assert (problem.value.code, problem.value.retry_after) == ("vendor_timeout", 1)
     assert 0.2 <= monotonic() - started < 0.8
-    assert deadline.waited == pytest.approx(monotonic() - started, abs=0.1)
+    assert deadline.vendor_seconds == pytest.approx(monotonic() - started, abs=0.1)
 
 
 def test_a_deadline_that_has_passed_asks_nobody(twin: PlainTwin) -> None:
@@ -424,7 +424,7 @@ def test_an_answer_that_is_too_large_is_refused_in_little_memory(twin: PlainTwin
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 5 * LARGEST_REPLY
+    assert peak < 5 * MAX_REPLY_BYTES
 
 
 @pytest.mark.parametrize(
@@ -479,7 +479,7 @@ def test_a_vendor_that_is_not_there_is_unavailable_and_nothing_was_done(slept: l
     ],
 )
 def test_a_status_means_the_same_for_every_vendor(status: int, code: str, retryable: bool) -> None:
-    problem = by_status(Reply(status, {}, b""))
+    problem = interpret_status(Reply(status, {}, b""))
     assert problem
     assert (problem.code, problem.retryable, problem.vendor_status) == (code, retryable, status)
     assert isinstance(problem, KeyRejected) is (code == "vendor_key_rejected")
@@ -487,4 +487,4 @@ def test_a_status_means_the_same_for_every_vendor(status: int, code: str, retrya
 
 @pytest.mark.parametrize("status", [200, 201, 204])
 def test_a_success_is_no_problem(status: int) -> None:
-    assert by_status(Reply(status, {}, b"")) is None
+    assert interpret_status(Reply(status, {}, b"")) is None

@@ -477,7 +477,7 @@ def test_a_broadcast_is_not_written_down(
     assert [answer.status for answer in watched] == [200, 429]
     assert [made.ask("odyssey-end", sub=sub, **path).status for sub in ("mallory", "alice")] == [404, 204]
     for place in ("seal", "_derived"):
-        with patch(f"minting.relay.{place}", side_effect=RuntimeError(TEXT)):
+        with patch(f"minting.store.{place}", side_effect=RuntimeError(TEXT)):
             assert made.ask("odyssey-register", sent).status == 500
     everything = "".join([*logged, *capfd.readouterr()])
     assert "watched" in everything

@@ -178,7 +178,7 @@ def test_the_layers_modules_form_no_circle() -> None:
     graph = {name: imports(path) & modules.keys() for name, path in modules.items()}
     order = list(TopologicalSorter(graph).static_order())
     assert {name for name in order if all(name not in needs for needs in graph.values())} == {
-        *("minting.vendor", "minting.upstream", "minting.relay"),
+        *("minting.vendor", "minting.upstream", "minting.store"),
     }
 
 

@@ -10,13 +10,13 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from minting.decoding import NOT_JSON
+from minting.decoding import DECODE_ERRORS
 from minting.problems import FieldError, Problem
 
-LARGEST_BODY = 16 * 1024
+MAX_BODY_BYTES = 16 * 1024
 """Bytes. The largest body any mint route needs is under 2 kB."""
 
-MOST_ERRORS = 1000
+MAX_ERRORS = 1000
 """Faults that one answer names, and items of a list that are looked at one by one: a large body must not make a larger answer."""
 
 NOTHING_SENT = {"", "application/x-www-form-urlencoded"}
@@ -28,12 +28,12 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an operation takes from its caller. A field that is not declared is refused."""
 
     @classmethod
-    def faults(cls, sent: Any) -> Iterable[FieldError]:  # noqa: ARG003 - for shapes that have such rules
-        """What fields do not tell by themselves: faults between them, in a JSON value that may be wrong otherwise too."""
+    def errors(cls, sent: Any) -> Iterable[FieldError]:  # noqa: ARG003 - for shapes that have such rules
+        """What fields do not tell by themselves: errors between them, in a JSON value that may be wrong otherwise too."""
         return ()
 
 
-def decode_request[B: Body](event: dict[str, Any], shape: type[B], largest: int = LARGEST_BODY) -> B:
+def decode_request[B: Body](event: dict[str, Any], shape: type[B], largest: int = MAX_BODY_BYTES) -> B:
     """Decodes what the event carries as `shape`: path parameters and the JSON body or, where the method has none, the query.
 
     An empty body without a content type, or of an empty form, is the empty object. A body that is
@@ -62,7 +62,7 @@ def _json_body(event: dict[str, Any], largest: int) -> bytes:
 def _parsed(raw: bytes) -> Any:
     try:
         return _PARSER.decode(raw)
-    except NOT_JSON:
+    except DECODE_ERRORS:
         raise _invalid(FieldError("", "The body is not JSON in UTF-8")) from None
 
 
@@ -87,10 +87,10 @@ def _query(event: dict[str, Any], shape: type[Body]) -> dict[str, Any]:
 
 
 def _converted[B: Body](value: Any, shape: type[B], *, strict: bool) -> B:
-    between = list(shape.faults(value))
+    between = list(shape.errors(value))
     try:
         body = msgspec.convert(value, shape, strict=strict)
-    except NOT_JSON:
+    except DECODE_ERRORS:
         raise _invalid(*_faults(value, shape, "", strict=strict), *between) from None
     if between:
         raise _invalid(*between)
@@ -114,7 +114,7 @@ def _content_type(event: dict[str, Any]) -> str:
 
 def _invalid(*errors: FieldError) -> Problem:
     detail = "Correct the fields named in `errors` and send the request again."
-    return Problem("invalid_request", detail, errors=errors[:MOST_ERRORS])
+    return Problem("invalid_request", detail, errors=errors[:MAX_ERRORS])
 
 
 def _faults(value: object, shape: Any, path: str, *, strict: bool) -> list[FieldError]:
@@ -127,11 +127,11 @@ def _inner_faults(value: object, shape: Any, path: str, strict: bool) -> Iterato
         if isinstance(value, dict) and isinstance(option, type) and issubclass(option, msgspec.Struct):
             yield from _field_faults(value, option, path, strict)
         elif isinstance(value, list) and get_origin(option) is list:
-            for index, item in enumerate(value[:MOST_ERRORS]):
+            for index, item in enumerate(value[:MAX_ERRORS]):
                 yield from _faults(item, get_args(option)[0], f"{path}[{index}]", strict=strict)
         elif isinstance(value, dict) and get_origin(option) is dict:
             names, items = get_args(option)
-            for name, item in islice(value.items(), MOST_ERRORS):
+            for name, item in islice(value.items(), MAX_ERRORS):
                 yield from _faults(name, names, _join(path, name), strict=strict)
                 yield from _faults(item, items, _join(path, name), strict=strict)
 
@@ -164,7 +164,7 @@ def _field_faults(
 def _own_fault(value: object, shape: Any, path: str, strict: bool) -> Iterator[FieldError]:  # noqa: FBT001
     try:
         msgspec.convert(value, shape, strict=strict)
-    except msgspec.ValidationError as fault:
+    except msgspec.ValidationError as error:
         message, _, inside = str(fault).partition(" - at `")
         yield FieldError(path + inside.rstrip("`").rpartition("$")[2], message)  # a map's key: "`key` in `$`"
 

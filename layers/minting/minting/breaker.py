@@ -1,43 +1,47 @@
-"""A vendor in trouble is left alone for a while, by every environment of its function at once."""
+"""The circuit breaker: pauses a vendor that keeps failing, in every environment of its function at once."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from time import time
 
 from minting.deadline import Deadline
-from minting.ledger import Change, Ledger, Refused
 from minting.limits import STOP
 from minting.problems import Problem
+from minting.table import ConditionFailed, Table, Write
 
 TROUBLE = {"vendor_unavailable", "vendor_timeout"}
-"""Problems that say the vendor is down or slow; any answer of its own, an error too, says that it is not."""
+"""Problems that mean that the vendor is down or slow. Any other answer, an error too, shows that it is up."""
 
 THRESHOLD = 5
-"""Failures in a row, in one environment, after which the vendor is left alone."""
+"""Failures in a row, in one environment, that open the breaker."""
 
 OPEN_SECONDS = 15
-"""How long it is left alone. After that one more failure is enough to leave it alone again."""
+"""How long the breaker stays open. After that, one more failure opens it again."""
 
 
 class Breaker:
-    """Counts failures in memory, and writes a pause into the item that every mint's transaction checks anyway."""
+    """Counts failures in memory. It writes the pause into the item that every mint's transaction checks anyway."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, table: Table) -> None:
+        self._table = table
         self._failures = 0
 
-    def saw(self, problem: Problem | None, deadline: Deadline) -> None:
-        """Takes note of how the vendor did; None is a success."""
-        if problem is None or problem.code not in TROUBLE:
-            self._failures = 0
-            return
-        self._failures += 1
-        if self._failures >= THRESHOLD:
-            self._pause(deadline)
+    @contextmanager
+    def watching(self, deadline: Deadline) -> Iterator[None]:
+        """Counts the outcome of the block, and opens the breaker after THRESHOLD failures in a row."""
+        try:
+            yield
+        except Problem as problem:
+            self._failures = self._failures + 1 if problem.code in TROUBLE else 0
+            if self._failures >= THRESHOLD:
+                self._pause(deadline)
+            raise
+        self._failures = 0
 
     def _pause(self, deadline: Deadline) -> None:
-        """An operator's stop has no end, and stays."""
+        """Writes the pause. An operator's stop has no end, and stays."""
         until = int(time()) + OPEN_SECONDS
-        ours = "attribute_not_exists(#id) OR attribute_exists(#until)"
-        with suppress(Refused, Problem):
-            pause = Change(STOP, "SET #until = :until, #expires = :until", ours, {"until": until})
-            self._ledger.change([pause], deadline.settling())
+        not_stopped = "attribute_not_exists(#id) OR attribute_exists(#until)"
+        pause = Write(STOP, "SET #until = :until, #expires = :until", not_stopped, {"until": until})
+        with suppress(ConditionFailed, Problem):
+            self._table.transact([pause], deadline.settling())

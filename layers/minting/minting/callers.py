@@ -12,7 +12,7 @@ from minting.problems import FieldError, Problem, not_allowed
 ON_BEHALF_OF = "Mint-On-Behalf-Of"
 """Header in which a backend names the user it asks for."""
 
-LONGEST_CLAIM = 255
+MAX_CLAIM = 255
 """OpenID Connect Core 1.0 section 2 bounds `sub` at 255 ASCII characters; we hold `iss` to the same."""
 
 
@@ -84,7 +84,7 @@ def _scopes(claims: Mapping[str, Any]) -> set[str]:
 
 
 def _is_name(claim: object) -> bool:
-    return isinstance(claim, str) and 0 < len(claim) <= LONGEST_CLAIM and claim.isascii() and claim.isprintable()
+    return isinstance(claim, str) and 0 < len(claim) <= MAX_CLAIM and claim.isascii() and claim.isprintable()
 
 
 def _sha256(text: str) -> str:

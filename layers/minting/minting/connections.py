@@ -50,7 +50,7 @@ class _Reader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._socket.settimeout(exchange.deadline.remaining())
+        self._socket.settimeout(exchange.deadline.seconds_or_raise())
         try:
             return self._raw.readinto(buffer)
         except TimeoutError:
@@ -74,7 +74,7 @@ class _Connection(HTTPConnection):
         """The moment before the first byte is sent: http.client would connect only now, which may take its time."""
         if self.sock is None:
             self.connect()
-        exchange.deadline.remaining()
+        exchange.deadline.seconds_or_raise()
         exchange.sent = True
         super().endheaders(*args, **options)
 

@@ -1,4 +1,4 @@
-"""What a client is given: the vendor's own fields, and beside them the facts of the credential, the same for every vendor."""
+"""What a client is given: the vendor's own fields, and beside them the traits of the credential, the same for every vendor."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ EARLIEST_YEAR, LATEST_YEAR = 2000, 2999
 """What lies beyond is no expiry, and at the ends of time not even a date in every zone."""
 
 
-class Facts(NamedTuple):
+class CredentialTraits(NamedTuple):
     """What holds for every credential that an operation mints.
 
     ends_session: whether what was opened with it ends with it; otherwise its end stops new connections only.
@@ -44,7 +44,7 @@ class Credential[S: msgspec.Struct](NamedTuple):
     expires_at: datetime | None
     public: Mapping[str, str | int] = MappingProxyType({})
 
-    def answer(self, mint_id: str, vendor: str, facts: Facts) -> dict[str, Any]:
+    def answer(self, mint_id: str, vendor: str, traits: CredentialTraits) -> dict[str, Any]:
         """The response body: the vendor's fields at the top level and our `mint`. What is not known is null."""
         now = datetime.now(UTC).replace(microsecond=0)
         left = max(0, int((self.expires_at - now).total_seconds())) if self.expires_at else None
@@ -55,7 +55,7 @@ class Credential[S: msgspec.Struct](NamedTuple):
             "expires_at": rfc3339(self.expires_at) if self.expires_at else None,
             "expires_in": left,
         }
-        return {**self.public, **msgspec.to_builtins(self.body), "mint": mint | facts.members()}
+        return {**self.public, **msgspec.to_builtins(self.body), "mint": mint | traits.members()}
 
 
 def rfc3339(moment: datetime) -> str:

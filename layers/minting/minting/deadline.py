@@ -16,35 +16,35 @@ class Deadline:
     def __init__(self, seconds: float, whole: "Deadline | None" = None) -> None:
         self._at = monotonic() + seconds
         self._whole = whole
-        self.waited = 0.0
+        self.vendor_seconds = 0.0
 
     def part(self, share: float) -> "Deadline":
         """An earlier deadline, after a share (0 to 1) of the time that is left: what overruns it leaves time for another try.
 
         Raises `vendor_timeout` when none is left.
         """
-        return Deadline(self.remaining() * share, self)
+        return Deadline(self.seconds_or_raise() * share, self)
 
-    def left(self) -> float:
+    def seconds_left(self) -> float:
         """Seconds left, negative when it has passed."""
         return self._at - monotonic()
 
-    def remaining(self) -> float:
+    def seconds_or_raise(self) -> float:
         """Seconds left. Raises `vendor_timeout` when there are none."""
-        seconds = self.left()
+        seconds = self.seconds_left()
         if seconds <= 0:
             raise timed_out()
         return seconds
 
     def settling(self) -> "Deadline":
         """A little later than this one, for what must be put right although the request has failed."""
-        return Deadline(self.left() + SETTLING_SECONDS)
+        return Deadline(self.seconds_left() + SETTLING_SECONDS)
 
-    def spent(self, seconds: float) -> None:
+    def add_vendor_time(self, seconds: float) -> None:
         """Takes down what a call to the vendor took."""
-        self.waited += seconds
+        self.vendor_seconds += seconds
         if self._whole:
-            self._whole.spent(seconds)
+            self._whole.add_vendor_time(seconds)
 
 
 def timed_out() -> Problem:

@@ -1,6 +1,6 @@
-"""What msgspec raises when it is given bytes that are not what they should be; its own error is only one of them."""
+"""The errors that msgspec raises for bytes that are not JSON of the expected shape. Its own error is only one of them."""
 
 import msgspec
 
-NOT_JSON = (msgspec.DecodeError, UnicodeError, RecursionError)
-"""Not JSON or not the shape; text that is not UTF-8; nested deeper than the stack."""
+DECODE_ERRORS = (msgspec.DecodeError, UnicodeError, RecursionError)
+"""Not JSON or not the shape; text that is not UTF-8; nesting deeper than the stack."""

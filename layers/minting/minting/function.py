@@ -16,12 +16,12 @@ from minting.settings import FunctionSettings
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-LARGEST_RESPONSE = 6_291_556
+MAX_RESPONSE_BYTES = 6_291_556
 """Bytes that Lambda takes from a handler: its "Response payload size exceeded maximum allowed payload size" names them. They hold
 the whole response as JSON, and so the body as a text in it, with a backslash before each of its quotes and backslashes.
 """
 
-LONGEST_CHARACTER = 6
+MAX_CHARACTER_BYTES = 6
 """Bytes that one character of the body takes there at most: a control character is written as `\\u001f`."""
 
 type Event = dict[str, Any]
@@ -66,7 +66,7 @@ class Function(ABC):
             record.crashed(fault)
             reply = _refusal(Problem("internal_error", "Report the `instance` to this deployment's team."), record)
         record.status = reply["statusCode"]
-        self.audit.write(record, deadline.waited)
+        self.audit.write(record, deadline.vendor_seconds)
         return reply
 
 
@@ -82,8 +82,8 @@ def response(
 
 def _checked(reply: Response) -> Response:
     """A response that Lambda takes. A larger one would reach the caller as a 500 without a word, and the record as a success."""
-    possible = len(reply["body"]) * LONGEST_CHARACTER + 1000  # its headers are ours, and short
-    if possible > LARGEST_RESPONSE and _size(reply) > LARGEST_RESPONSE:
+    possible = len(reply["body"]) * MAX_CHARACTER_BYTES + 1000  # its headers are ours, and short
+    if possible > MAX_RESPONSE_BYTES and _size(reply) > MAX_RESPONSE_BYTES:
         detail = (
             "The answer is larger than this deployment can pass on (6 MB). Ask for less, such as fewer items at a time."
         )

@@ -10,7 +10,7 @@ import msgspec
 
 from minting import aws
 from minting.deadline import Deadline
-from minting.decoding import NOT_JSON
+from minting.decoding import DECODE_ERRORS
 from minting.problems import KeyRejected, Problem
 
 MAX_AGE = 300
@@ -104,7 +104,7 @@ class Keys[K: Key]:
         if self._held and not anew and monotonic() < self._held_until:
             return self._held
         try:
-            secret = self._ask(Deadline(min(deadline.left(), READ_SECONDS)))
+            secret = self._ask(Deadline(min(deadline.seconds_left(), READ_SECONDS)))
         except aws.NotDone as fault:
             return self._outlast(fault)
         self._held, self._held_until = self._decode(secret), monotonic() + MAX_AGE
@@ -129,7 +129,7 @@ class Keys[K: Key]:
     def _decode(self, secret: aws.Answer) -> K:
         try:
             return msgspec.json.decode(secret.get("SecretString", ""), type=self._shape)
-        except NOT_JSON:
+        except DECODE_ERRORS:
             raise self._not_configured("its value is not the JSON object that docs/operating.md shows") from None
 
     def _not_configured(self, reason: str) -> Problem:

@@ -1,59 +1,73 @@
-"""How much may be minted: per caller and hour, per vendor and day, and not at all while the operator has stopped the vendor."""
+"""The limits: mints per caller and hour, mints per vendor and day, and the operator's stop."""
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from time import time
 from typing import NamedTuple
 
 from minting.callers import Caller
 from minting.deadline import Deadline
-from minting.ledger import Change, Item, Ledger, Refused
 from minting.problems import Problem
+from minting.table import ConditionFailed, Item, Table, Write
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 STOP = "stop"
-"""Key of the item that stops the vendor at once: for good (docs/operating.md has the command) or, with `until`, for a while."""
+"""Key of the item that stops the vendor: for good (docs/operating.md has the command) or, with `until`, for a while."""
 
 
 class Window(NamedTuple):
-    """A count that begins anew at fixed times, in UTC."""
+    """A count that starts again at a fixed time, in UTC. At most `limit` requests fit into it."""
 
     name: str
     key: str
-    most: int
+    limit: int
     ends: datetime
 
-    def take(self) -> Change:
-        """One more, if there is room. The item outlives its window by a day, for whoever asks what happened."""
-        values = {"one": 1, "most": self.most, "gone": int((self.ends + DAY).timestamp())}
-        return Change(
-            self.key, "ADD #used :one SET #expires = :gone", "attribute_not_exists(#used) OR #used < :most", values
+    def take(self) -> Write:
+        """Counts one request, if there is room. The item outlives its window by a day, so that operators can look at it."""
+        values = {"one": 1, "limit": self.limit, "gone": int((self.ends + DAY).timestamp())}
+        return Write(
+            self.key, "ADD #used :one SET #expires = :gone", "attribute_not_exists(#used) OR #used < :limit", values
         )
 
-    def give_back(self) -> Change:
-        """One less."""
-        return Change(self.key, "ADD #used :less", "", {"less": -1})
+    def give_back(self) -> Write:
+        """Takes one request off the count."""
+        return Write(self.key, "ADD #used :less", "", {"less": -1})
 
     def exceeded(self) -> Problem:
-        """The refusal, with the time until the window ends."""
+        """The refusal, with the seconds until the window ends."""
         wait = max(1, int((self.ends - datetime.now(UTC)).total_seconds()) + 1)
         return Problem(
-            "quota_exceeded", f"The limit {self.name} ({self.most}) is reached.", limit=self.name, retry_after=wait
+            "quota_exceeded", f"The limit {self.name} ({self.limit}) is reached.", limit=self.name, retry_after=wait
         )
 
 
 class Limits:
-    """One vendor's limits over all of its function's environments, counted atomically. Where they cannot be, nobody mints."""
+    """One vendor's limits over all environments of its function, counted atomically.
 
-    def __init__(self, ledger: Ledger, caller_per_hour: int, vendor_per_day: int) -> None:
-        self._ledger = ledger
+    Fails closed: if the table cannot be reached, minting is refused.
+    """
+
+    def __init__(self, table: Table, caller_per_hour: int, vendor_per_day: int) -> None:
+        self._table = table
         self._caller_per_hour = caller_per_hour
         self._vendor_per_day = vendor_per_day
 
+    @contextmanager
+    def counted(self, caller: Caller, deadline: Deadline) -> Iterator[None]:
+        """Counts the block as one request of the caller, and gives the count back if the block fails. Raises as `take`."""
+        windows = self.windows(caller)
+        self.take(windows, deadline)
+        try:
+            yield
+        except Exception:
+            self.give_back(windows, deadline)
+            raise
+
     def windows(self, caller: Caller) -> list[Window]:
-        """Those that count for a caller now, the narrowest first."""
+        """The windows that count for the caller now, the narrowest first."""
         now = datetime.now(UTC)
         hour = now.replace(minute=0, second=0, microsecond=0)
         day = hour.replace(hour=0)
@@ -62,33 +76,30 @@ class Limits:
             Window("vendor_per_day", f"day#{day:%Y-%m-%d}", self._vendor_per_day, day + DAY),
         ]
 
-    def take(self, windows: Sequence[Window], deadline: Deadline, also: Sequence[Change] = ()) -> None:
-        """Counts one mint in all windows, together with the changes in `also`, or nothing at all.
+    def take(self, windows: Sequence[Window], deadline: Deadline, also: Sequence[Write] = ()) -> None:
+        """Counts one request in all windows, together with the writes in `also`, or nothing at all.
 
-        Raises Refused for the first of `also` that cannot be; else `quota_exceeded`, `vendor_stopped`, `vendor_unavailable`
-        (a pause) or `limits_unavailable`.
+        Raises ConditionFailed for the first of `also` that cannot be done. Otherwise raises `quota_exceeded`,
+        `vendor_stopped`, `vendor_unavailable` (a pause) or `limits_unavailable`.
         """
-        not_stopped = Change(STOP, "", "attribute_not_exists(#id) OR #until < :now", {"now": int(time())})
-        changes = [*also, *(window.take() for window in windows), not_stopped]
+        not_stopped = Write(STOP, "", "attribute_not_exists(#id) OR #until < :now", {"now": int(time())})
         try:
-            self._ledger.change(changes, deadline)
-        except Refused as refused:
-            index = refused.index - len(also)
+            self._table.transact([*also, *(window.take() for window in windows), not_stopped], deadline)
+        except ConditionFailed as failed:
+            index = failed.index - len(also)
             if index < 0:
                 raise
-            raise (windows[index].exceeded() if index < len(windows) else _stopped(refused.item)) from None
+            raise (windows[index].exceeded() if index < len(windows) else _stopped(failed.item)) from None
 
-    def give_back(self, windows: Sequence[Window], deadline: Deadline, also: Sequence[Change] = ()) -> None:
-        """Undoes `take`, as far as the table lets us: what cannot be given back stays counted."""
-        if not (windows or also):
-            return
-        with suppress(Refused, Problem):
-            self._ledger.change([*(window.give_back() for window in windows), *also], deadline.settling())
+    def give_back(self, windows: Sequence[Window], deadline: Deadline, also: Sequence[Write] = ()) -> None:
+        """Undoes `take`. A request stays counted if the table does not answer."""
+        with suppress(ConditionFailed, Problem):
+            self._table.transact([*(window.give_back() for window in windows), *also], deadline.settling())
 
 
 def _stopped(item: Item) -> Problem:
     if "until" not in item:
         return Problem("vendor_stopped", "The team has stopped this vendor for now.", retry_after=60)
     wait = max(1, item["until"] - int(time()) + 1)
-    detail = "The vendor has failed again and again; it is left alone for a while."
+    detail = "The vendor failed several times in a row. This deployment sends it nothing for some seconds."
     return Problem("vendor_unavailable", detail, retry_after=wait)

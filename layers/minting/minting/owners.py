@@ -1,40 +1,40 @@
-"""Whose a thing is: a token is extended and revoked, an upload gone on with, a broadcast ended by the caller it was made for."""
+"""Resource ownership: only the caller who created a token, upload or broadcast may extend, revoke, continue or end it."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
 
 from minting.callers import Caller
 from minting.deadline import Deadline
-from minting.ledger import Change, Ledger
 from minting.problems import Problem
+from minting.table import Table, Write
 
-KEPT = timedelta(days=2)
-"""How long past its expiry (or, where that is not known, from now on) a thing's owner is remembered."""
+RETENTION = timedelta(days=2)
+"""How long an owner is stored past the resource's expiry. Without a known expiry, how long from now on."""
 
 
 class Owners:
-    """One vendor's things, by names such as `token#<SHA-256>` and `upload#<id>`."""
+    """The owners of one vendor's resources. A resource has a name such as `token#<SHA-256>` or `upload#<id>`."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, table: Table) -> None:
+        self._table = table
 
-    def remember(self, thing: str, caller: Caller, expires_at: datetime | None, deadline: Deadline) -> None:
-        """Writes the owner down. Raises `limits_unavailable`: what cannot be revoked is not handed out as if it could."""
-        gone = int(((expires_at or datetime.now(UTC)) + KEPT).timestamp())
+    def remember(self, resource: str, caller: Caller, expires_at: datetime | None, deadline: Deadline) -> None:
+        """Stores the owner. Raises `limits_unavailable`: a token whose owner is not stored could not be revoked."""
+        gone = int(((expires_at or datetime.now(UTC)) + RETENTION).timestamp())
         values = {"owner": caller.digest, "gone": gone}
-        self._ledger.change([Change(thing, "SET #owner = :owner, #expires = :gone", "", values)], deadline)
+        self._table.transact([Write(resource, "SET #owner = :owner, #expires = :gone", "", values)], deadline)
 
-    def check(self, thing: str, caller: Caller, deadline: Deadline) -> None:
-        """Raises `not_found` for another caller's thing, in the same words as for one that never was."""
-        if self._ledger.read(thing, deadline).get("owner") != caller.digest:
-            raise Problem("not_found", "You have no such thing.")
+    def require_owner(self, resource: str, caller: Caller, deadline: Deadline) -> None:
+        """Raises `not_found`, in the same words for another caller's resource and for one that never existed."""
+        if self._table.get(resource, deadline).get("owner") != caller.digest:
+            raise Problem("not_found", "It does not exist or belongs to another caller.")
 
 
-def token(secret: str) -> str:
-    """A token's name among the things."""
+def token_resource(secret: str) -> str:
+    """The name of a token among the resources."""
     return f"token#{fingerprint(secret)}"
 
 
 def fingerprint(secret: str) -> str:
-    """SHA-256 in hex: finds a token's record and owner without keeping the token."""
+    """SHA-256 in hex. It finds a token's record and owner, and the token itself is not stored."""
     return hashlib.sha256(secret.encode()).hexdigest()

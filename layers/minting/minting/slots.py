@@ -17,9 +17,9 @@ import msgspec
 
 from minting.callers import Caller
 from minting.deadline import Deadline
-from minting.ledger import Change, Item, Ledger, Refused
+from minting.table import Write, Item, Table, ConditionFailed
 from minting.limits import Limits, Window
-from minting.owners import KEPT
+from minting.owners import RETENTION
 from minting.problems import Ambiguous, Problem
 
 REPEAT_SECONDS = 10
@@ -32,7 +32,7 @@ REPEATS = 20
 """Calls for a session that is there already. A client that backs off needs a few; a loop ends here."""
 
 OVERTIME_SECONDS = 60
-"""By how much a mark may outlast `Rules.seconds`: a request's 30 s at API Gateway, and the rest for clocks that differ."""
+"""By how much a mark may outlast `SlotLimits.seconds`: a request's 30 s at API Gateway, and the rest for clocks that differ."""
 
 POLL_SECONDS = 0.2
 """How often a call looks whether another one with the same key has got its session."""
@@ -41,7 +41,7 @@ MARGIN_SECONDS = 2.0
 """What a waiting call keeps of its time for minting the token once the session is there."""
 
 
-class Rules(NamedTuple):
+class SlotLimits(NamedTuple):
     """How many slots may be live in all and per caller, and the seconds after which the vendor has let go of an unused one."""
 
     live: int
@@ -60,7 +60,7 @@ class Claim(NamedTuple):
     seconds_kept: int
     owner: str
 
-    def changes(self, rules: Rules, pending_until: int) -> list[Change]:
+    def changes(self, rules: SlotLimits, pending_until: int) -> list[Write]:
         """Takes the session, if no other call has it, and a slot, if there is room; the narrowest first."""
         now = int(time())
         free = "attribute_not_exists(#id) OR #ends < :now"
@@ -68,46 +68,46 @@ class Claim(NamedTuple):
         update = "SET #claim = :claim, #ends = :ends, #expires = :gone REMOVE #found, #repeats"
         own, everyones = self.places
         joins = [self._join(own, rules.live_per_caller, rules), self._join(everyones, rules.live, rules)]
-        return [Change(self.key, update, free, values), *joins]
+        return [Write(self.key, update, free, values), *joins]
 
     @property
     def places(self) -> tuple[str, str]:
         """The sets of live slots: the caller's, and everybody's."""
         return f"live#{self.owner}", "live"
 
-    def _join(self, place: str, most: int, rules: Rules) -> Change:
+    def _join(self, place: str, most: int, rules: SlotLimits) -> Write:
         values = {"mark": {self.mark}, "most": most, "gone": int(time()) + rules.seconds + OVERTIME_SECONDS}
         room = "attribute_not_exists(#live) OR size(#live) < :most"
-        return Change(place, "ADD #live :mark SET #expires = :gone", room, values)
+        return Write(place, "ADD #live :mark SET #expires = :gone", room, values)
 
-    def found(self, session: bytes, name: str) -> list[Change]:
+    def found(self, session: bytes, name: str) -> list[Write]:
         """Writes the session down for calls that repeat this one and, under its `name`, for its owner to release."""
         values = {"found": session, "ends": int(time()) + self.seconds_kept, "claim": self.mark}
-        found = Change(self.key, "SET #found = :found, #ends = :ends", "#claim = :claim", values)
-        gone = int(time() + KEPT.total_seconds())
+        found = Write(self.key, "SET #found = :found, #ends = :ends", "#claim = :claim", values)
+        gone = int(time() + RETENTION.total_seconds())
         owned = {"owner": self.owner, "key": self.key, "claim": self.mark, "gone": gone}
         update = "SET #owner = :owner, #key = :key, #claim = :claim, #expires = :gone"
-        return [found, Change(name, update, "", owned)]
+        return [found, Write(name, update, "", owned)]
 
-    def again(self) -> Change:
+    def again(self) -> Write:
         """Counts one more call for the session, unless the key no longer stands for it."""
         same = "#claim = :claim AND #ends >= :now AND (attribute_not_exists(#repeats) OR #repeats < :most)"
         values = {"claim": self.mark, "now": int(time()), "one": 1, "most": REPEATS}
-        return Change(self.key, "ADD #repeats :one", same, values)
+        return Write(self.key, "ADD #repeats :one", same, values)
 
-    def leave(self) -> list[Change]:
+    def leave(self) -> list[Write]:
         """Gives the slot back. A set that the table has dropped already comes back, and needs an end like any other."""
         update = "DELETE #live :mark SET #expires = if_not_exists(#expires, :gone)"
         values = {"mark": {self.mark}, "gone": int(time()) + OVERTIME_SECONDS}
-        return [Change(place, update, "", values) for place in self.places]
+        return [Write(place, update, "", values) for place in self.places]
 
-    def release(self) -> list[Change]:
+    def release(self) -> list[Write]:
         """Gives the slot back; the next call with the key takes another."""
         return [self.forget(), *self.leave()]
 
-    def forget(self) -> Change:
+    def forget(self) -> Write:
         """The next call with the key takes another session; the slot of this one stays counted."""
-        return Change(self.key, "SET #ends = :never", "#claim = :claim", {"never": 0, "claim": self.mark})
+        return Write(self.key, "SET #ends = :never", "#claim = :claim", {"never": 0, "claim": self.mark})
 
 
 class Held[T](NamedTuple):
@@ -120,8 +120,8 @@ class Held[T](NamedTuple):
 class Slots[T]:
     """One vendor's live sessions. `shape` is what is kept of one: never a credential. `name` is its key in the table."""
 
-    def __init__(self, ledger: Ledger, limits: Limits, rules: Rules, shape: type[T], name: Callable[[T], str]) -> None:
-        self._ledger = ledger
+    def __init__(self, table: Table, limits: Limits, rules: SlotLimits, shape: type[T], name: Callable[[T], str]) -> None:
+        self._table = table
         self._limits = limits
         self._rules = rules
         self._shape = shape
@@ -134,7 +134,7 @@ class Slots[T]:
         """
         owner = caller.digest
         key = hashlib.sha256(f"{owner}{repeat_key or ''}".encode()).hexdigest()
-        mark = f"{int(time() + deadline.remaining()) + 1 + self._rules.seconds}#{secrets.token_hex(8)}"
+        mark = f"{int(time() + deadline.seconds_or_raise()) + 1 + self._rules.seconds}#{secrets.token_hex(8)}"
         return Claim(f"session#{key}", mark, KEYED_SECONDS if repeat_key else REPEAT_SECONDS, owner)
 
     def session(self, claim: Claim, windows: Sequence[Window], take: Callable[[], T], deadline: Deadline) -> Held[T]:
@@ -146,22 +146,22 @@ class Slots[T]:
         """
         while True:
             try:
-                pending_until = int(time() + deadline.remaining()) + 1
+                pending_until = int(time() + deadline.seconds_or_raise()) + 1
                 self._take(claim, windows, pending_until, deadline)
                 return Held(self._open(claim, windows, take, deadline), claim)
-            except Refused as refused:
+            except ConditionFailed as refused:
                 if refused.index > 0:
                     self._make_room(claim, refused, deadline)
                     continue
                 item = self._wait(claim, refused.item, deadline)
             if item:
-                with suppress(Refused):  # released meanwhile, or repeated once too often: the next look says which
+                with suppress(ConditionFailed):  # released meanwhile, or repeated once too often: the next look says which
                     return self._repeat(claim, item, deadline)
 
     def gone(self, claim: Claim, deadline: Deadline) -> None:
         """Called when the vendor no longer knows the claim's session: the slot is free, and the key is for a new one."""
-        with suppress(Refused, Problem):
-            self._ledger.change(claim.release(), deadline.settling())
+        with suppress(ConditionFailed, Problem):
+            self._table.transact(claim.release(), deadline.settling())
 
     def _take(self, claim: Claim, windows: Sequence[Window], pending_until: int, deadline: Deadline) -> None:
         """Counts the claim. Where the table did not answer in time it may hold the claim, which no session will follow."""
@@ -176,15 +176,15 @@ class Slots[T]:
 
         Raises `limits_unavailable`; a call that is repeated then does what is left to do.
         """
-        item = self._ledger.read(name, deadline)
+        item = self._table.get(name, deadline)
         if "claim" not in item:
             return
         claim = Claim(item["key"], item["claim"], 0, item["owner"])
-        with suppress(Refused):  # by now the key stands for another session
-            self._ledger.change([claim.forget()], deadline)
-        once = Change(name, "REMOVE #claim", "#claim = :claim", {"claim": claim.mark})
-        with suppress(Refused):  # another release was faster
-            self._ledger.change([once, *claim.leave()], deadline)
+        with suppress(ConditionFailed):  # by now the key stands for another session
+            self._table.transact([claim.forget()], deadline)
+        once = Write(name, "REMOVE #claim", "#claim = :claim", {"claim": claim.mark})
+        with suppress(ConditionFailed):  # another release was faster
+            self._table.transact([once, *claim.leave()], deadline)
 
     def _open(self, claim: Claim, windows: Sequence[Window], take: Callable[[], T], deadline: Deadline) -> T:
         try:
@@ -193,12 +193,12 @@ class Slots[T]:
             known = isinstance(fault, Problem) and not fault.ambiguous
             self._limits.give_back(windows, deadline, claim.release() if known else [claim.forget()])
             raise
-        with suppress(Refused, Problem):  # this call has its session; only a repeated one would miss it
-            self._ledger.change(claim.found(msgspec.json.encode(session), self._name(session)), deadline)
+        with suppress(ConditionFailed, Problem):  # this call has its session; only a repeated one would miss it
+            self._table.transact(claim.found(msgspec.json.encode(session), self._name(session)), deadline)
         return session
 
     def _repeat(self, claim: Claim, item: Item, deadline: Deadline) -> Held[T]:
-        """The session in the key's item. Raises Refused when that is out of date, `quota_exceeded` after REPEATS repeats."""
+        """The session in the key's item. Raises ConditionFailed when that is out of date, `quota_exceeded` after REPEATS repeats."""
         if item.get("repeats", 0) >= REPEATS:
             wait = max(1, item["ends"] - int(time()) + 1)
             detail = f"The limit repeats ({REPEATS}) is reached. For another session, send another Idempotency-Key."
@@ -210,13 +210,13 @@ class Slots[T]:
     def _wait(self, claim: Claim, item: Item, deadline: Deadline) -> Item | None:
         """The item of the session that another call with the key gets, or None when that call has failed."""
         while item.get("ends", 0) >= int(time()) and "found" not in item:
-            if deadline.remaining() < MARGIN_SECONDS:
+            if deadline.seconds_or_raise() < MARGIN_SECONDS:
                 raise Problem("in_progress", "Another call with this Idempotency-Key is not done yet.", retry_after=1)
             sleep(POLL_SECONDS)
-            item = self._ledger.read(claim.key, deadline)
+            item = self._table.get(claim.key, deadline)
         return item if item.get("ends", 0) >= int(time()) else None
 
-    def _make_room(self, claim: Claim, refused: Refused, deadline: Deadline) -> None:
+    def _make_room(self, claim: Claim, refused: ConditionFailed, deadline: Deadline) -> None:
         """Drops the marks whose time is up. Raises `quota_exceeded` when there are none."""
         place = claim.places[refused.index - 1]
         name = ("slots_per_caller", "slots")[refused.index - 1]
@@ -225,4 +225,4 @@ class Slots[T]:
         if not over:
             wait = max(1, min(ends.values()) - int(time()) + 1)
             raise Problem("quota_exceeded", f"The limit {name} is reached.", limit=name, retry_after=wait)
-        self._ledger.change([Change(place, "DELETE #live :over", "", {"over": over})], deadline)
+        self._table.transact([Write(place, "DELETE #live :over", "", {"over": over})], deadline)

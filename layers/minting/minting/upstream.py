@@ -17,14 +17,14 @@ from urllib3.util import Retry
 
 from minting.connections import Adapter, exchange
 from minting.deadline import Deadline, timed_out
-from minting.decoding import NOT_JSON
+from minting.decoding import DECODE_ERRORS
 from minting.problems import Ambiguous, Fault, KeyRejected, Problem
 from minting.workers import Workers
 
 CONNECT_SECONDS = 3.05
 """Just over a TCP retransmission (3 s), as requests' documentation advises."""
 
-LARGEST_REPLY = 4 * 1024 * 1024
+MAX_REPLY_BYTES = 4 * 1024 * 1024
 """Bytes. A Lambda answers with 6 MB at most, and no vendor's reply is near this."""
 
 PATIENCE = 2.0
@@ -44,7 +44,7 @@ class Reply(NamedTuple):
         """The decoded body, or None when it is not JSON."""
         try:
             return msgspec.json.decode(self.body)
-        except NOT_JSON:
+        except DECODE_ERRORS:
             return None
 
     def retry_after(self) -> int | None:
@@ -52,11 +52,11 @@ class Reply(NamedTuple):
         return _seconds_asked(self.headers.get("Retry-After", ""))
 
 
-type Dialect = Callable[[Reply], Problem | None]
+type Interpret = Callable[[Reply], Problem | None]
 """What a vendor's reply means: the problem that it is, or None for a success."""
 
 
-def by_status(reply: Reply, *, status: int | None = None, code: str | int | None = None) -> Problem | None:
+def interpret_status(reply: Reply, *, status: int | None = None, code: str | int | None = None) -> Problem | None:
     """The meaning of a status: the reply's own, or the one that a vendor writes in its body beside a known `code`."""
     status = status or reply.status
     wait = reply.retry_after()
@@ -99,11 +99,11 @@ def malformed(detail: str, status: int | None = None) -> Problem:
 
 
 class Parts(TypedDict, total=False):
-    """What a call may have: headers, a value to send as JSON, and a dialect of its own."""
+    """What a call may have: headers, a value to send as JSON, and a interpret of its own."""
 
     headers: Mapping[str, str]
     json: object
-    dialect: Dialect
+    interpret: Interpret
 
 
 class Upstream:
@@ -121,12 +121,12 @@ class Upstream:
         *,
         repeatable: Collection[str] = (),
         repeat_after: Mapping[str, Collection[int]] = MappingProxyType({}),
-        dialect: Dialect = by_status,
+        interpret: Interpret = interpret_status,
     ) -> None:
         if not BASE_URL.match(base_url):
             raise ValueError(f"{base_url!r} is no base URL, such as https://api.example.com")
         self._base_url = base_url.rstrip("/")
-        self._dialect = dialect
+        self._interpret = interpret
         self._session = _session()
         careful = Adapter(max_retries=_Retry(total=2, read=0, status=0, **_COMMON))
         self._session.mount(self._base_url, careful)
@@ -142,17 +142,17 @@ class Upstream:
         reply = self.reply(method, path, deadline, **parts)
         try:
             return msgspec.json.decode(reply.body, type=shape)
-        except NOT_JSON:
+        except DECODE_ERRORS:
             raise malformed("The vendor's answer lacks what it documents.", reply.status) from None
 
     def reply(self, method: str, path: str, deadline: Deadline, **parts: Unpack[Parts]) -> Reply:
         """Asks the vendor. `path` is relative to the base URL, its variable parts passed through `segment`.
 
-        Raises the dialect's problem, `vendor_unavailable`, `vendor_malformed` or `vendor_timeout`, never later than the deadline.
+        Raises the interpret's problem, `vendor_unavailable`, `vendor_malformed` or `vendor_timeout`, never later than the deadline.
         """
         url, headers = f"{self._base_url}/{path}", dict(parts.get("headers", {}))
         reply = self._exchange(method, url, deadline, headers, parts.get("json"))
-        problem = parts.get("dialect", self._dialect)(reply)
+        problem = parts.get("interpret", self._interpret)(reply)
         if problem:
             raise problem
         return reply
@@ -164,7 +164,7 @@ class Upstream:
         except TimeoutError:
             raise timed_out() from None
         finally:
-            deadline.spent(monotonic() - started)
+            deadline.add_vendor_time(monotonic() - started)
 
     def _send(self, method: str, url: str, deadline: Deadline, headers: dict[str, str], json: object) -> Reply:
         exchange.begin(deadline)
@@ -172,7 +172,7 @@ class Upstream:
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
-            return self._answer(method, url, headers, body, deadline.remaining())
+            return self._answer(method, url, headers, body, deadline.seconds_or_raise())
         except (requests.RequestException, HTTPError) as fault:
             raise _unanswered(fault) from None
 
@@ -181,8 +181,8 @@ class Upstream:
         with self._session.request(
             method, url, headers=headers, data=body, timeout=timeout, allow_redirects=False, stream=True
         ) as response:
-            content: bytes = response.raw.read(LARGEST_REPLY + 1, decode_content=True)
-            if len(content) > LARGEST_REPLY:
+            content: bytes = response.raw.read(MAX_REPLY_BYTES + 1, decode_content=True)
+            if len(content) > MAX_REPLY_BYTES:
                 raise requests.exceptions.ContentDecodingError
             return Reply(response.status_code, response.headers, content)
 
@@ -201,7 +201,7 @@ class _Retry(Retry):
     """
 
     def increment(self, method: str | None = None, url: str | None = None, response: Any = None, **rest: Any) -> Self:  # type: ignore[override]
-        exchange.deadline.remaining()
+        exchange.deadline.seconds_or_raise()
         if response is not None and (self.get_retry_after(response) or 0) > PATIENCE:
             raise MaxRetryError(rest.get("_pool"), url or "", rest.get("error"))  # type: ignore[arg-type]
         return super().increment(method, url, response, **rest)

@@ -20,11 +20,11 @@ class Workers:
 
         Work that has not begun by then never begins. Work that has begun goes on, so it must look at the deadline itself.
         """
-        if deadline.left() <= 0:
+        if deadline.seconds_left() <= 0:
             raise TimeoutError
         future = self._threads.submit(work)
         try:
-            return future.result(deadline.left())
+            return future.result(deadline.seconds_left())
         except TimeoutError:
             future.cancel()
             raise

@@ -4,7 +4,7 @@ import pytest
 
 from minting.bodies import Body
 from minting.callers import Caller
-from minting.choices import named, refused
+from minting.allow import named, refused
 from minting.settings import AllowList, FunctionSettings
 
 CALLER = Caller("https://issuer.example", "alice")

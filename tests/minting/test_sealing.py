@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from minting.relay import ID, ID_BYTES, TAG_BYTES, seal, unseal
+from minting.store import ID, ID_BYTES, TAG_BYTES, seal, unseal
 
 ids = st.binary(min_size=ID_BYTES, max_size=ID_BYTES).map(lambda drawn: base64.urlsafe_b64encode(drawn).decode())
 texts = st.binary(max_size=600)
