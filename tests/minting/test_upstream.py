@@ -386,6 +386,17 @@ def test_a_read_gets_no_more_than_the_time_that_is_left() -> None:
         assert monotonic() - started < 1.5
 
 
+def test_a_requests_deadline_is_no_other_requests(twin: PlainTwin) -> None:
+    upstream = vendor(twin)
+    twin.fault(DRIPPING)
+    with ThreadPoolExecutor(1) as patient:
+        dripping = patient.submit(ask, upstream, "drip", 9)
+        assert twin.came.acquire(timeout=5)
+        twin.fault(Fault(path="/late", delay=5))
+        assert ask(upstream, "late", seconds=0.1) == "vendor_timeout"
+        assert dripping.result() == "/drip"
+
+
 def test_what_a_late_name_was_looked_up_for_is_not_sent(twin: PlainTwin, names: Names) -> None:
     names.slow.add("127.0.0.1")
     upstream = vendor(twin)

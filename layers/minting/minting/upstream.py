@@ -199,10 +199,7 @@ class _Retry(Retry):
     def get_retry_after(self, response: Any) -> float | None:
         return _seconds_asked(response.headers.get("Retry-After", ""))
 
-    def _is_connection_error(self, err: Exception) -> bool:  # noqa: ARG002 - urllib3's signature
-        return not exchange.sent
-
-    def _is_read_error(self, err: Exception) -> bool:  # noqa: ARG002 - the same
+    def _is_read_error(self, err: Exception) -> bool:  # noqa: ARG002 - urllib3's signature
         return exchange.sent
 
 
@@ -217,7 +214,6 @@ def _seconds_asked(value: str) -> int | None:
 
 
 _COMMON: dict[str, Any] = {
-    "connect": 2,
     "redirect": 0,
     "backoff_factor": 0.1,
     "backoff_jitter": 0.1,
