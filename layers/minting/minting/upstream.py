@@ -167,9 +167,9 @@ class Upstream:
             raise _unanswered(fault) from None
 
     def _answer(self, method: str, url: str, headers: dict[str, str], body: bytes | None, seconds: float) -> Reply:
-        timeout = (min(CONNECT_SECONDS, seconds), seconds)
+        patience = min(CONNECT_SECONDS, seconds)  # for connecting and sending; reads have the time until the deadline
         with self._session.request(
-            method, url, headers=headers, data=body, timeout=timeout, allow_redirects=False, stream=True
+            method, url, headers=headers, data=body, timeout=patience, allow_redirects=False, stream=True
         ) as response:
             content: bytes = response.raw.read(LARGEST_REPLY + 1, decode_content=True)
             if len(content) > LARGEST_REPLY:
