@@ -167,7 +167,7 @@ class Upstream:
             raise _unanswered(fault) from None
 
     def _answer(self, method: str, url: str, headers: dict[str, str], body: bytes | None, seconds: float) -> Reply:
-        patience = min(CONNECT_SECONDS, seconds)  # for connecting and sending; reads have the time until the deadline
+        patience = min(CONNECT_SECONDS, seconds)  # to connect and to send; connections.py bounds the reads
         with self._session.request(
             method, url, headers=headers, data=body, timeout=patience, allow_redirects=False, stream=True
         ) as response:
@@ -185,9 +185,10 @@ def segment(value: str) -> str:
 
 
 class _Retry(Retry):
-    """urllib3's Retry, which ends with the request's deadline, and leaves a long wait that the vendor asks for to the caller.
+    """urllib3's Retry, which ends with the request's deadline and tells the caller of a long wait.
 
-    Whether an error came before anything was sent is known, and not guessed from its kind: TLS may fail before and after.
+    An error counts as one of reading if anything was sent. Its kind does not tell, because TLS can
+    fail before that and after.
     """
 
     def increment(self, method: str | None = None, url: str | None = None, response: Any = None, **rest: Any) -> Self:  # type: ignore[override]
@@ -231,7 +232,7 @@ def _session() -> requests.Session:
 
 
 def _unanswered(fault: Exception) -> Problem:
-    """A request that was never sent leaves nothing behind at the vendor; one whose answer was lost may have."""
+    """What was never sent left nothing behind at the vendor. Where an answer was lost, something may be left."""
     if not isinstance(fault, requests.ConnectionError):
         return malformed("The vendor's answer broke off or cannot be decoded.")
     kind = Ambiguous if exchange.sent else Problem
