@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 LARGEST_RESPONSE = 6_291_556
-"""Bytes that Lambda takes from a handler: its "Response payload size exceeded maximum allowed payload size" names them. They hold
-the whole response as JSON, and so the body as a text in it, with a backslash before each of its quotes and backslashes.
+"""Bytes that Lambda takes from a handler. Source: its error "Response payload size exceeded maximum
+allowed payload size (6291556 bytes)". They are those of the whole response as JSON, in which the body
+is a text: each quote and backslash of the body has a backslash before it.
 """
 
 LONGEST_CHARACTER = 6
-"""Bytes that one character of the body takes there at most: a control character is written as `\\u001f`."""
+"""Bytes that a character of the body takes there at most: a control character is `\\u001f`."""
 
 type Event = dict[str, Any]
 type Response = dict[str, Any]
@@ -81,7 +82,7 @@ def response(
 
 
 def _checked(reply: Response) -> Response:
-    """A response that Lambda takes. A larger one would reach the caller as a 500 without a word, and the record as a success."""
+    """A response that Lambda takes. Lambda turns a larger one into a plain 500, and the record would say that it went well."""
     possible = len(reply["body"]) * LONGEST_CHARACTER + 1000  # its headers are ours, and short
     if possible > LARGEST_RESPONSE and _size(reply) > LARGEST_RESPONSE:
         detail = (

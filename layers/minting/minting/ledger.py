@@ -62,7 +62,7 @@ class Ledger:
     def change(self, changes: Sequence[Change], deadline: Deadline) -> None:
         """Makes all changes or none. Raises Refused or `limits_unavailable`.
 
-        That problem is ambiguous when the table does not answer in time: then all changes are made, or none, or will be.
+        The problem is ambiguous when the table does not answer in time: then the changes may be made, now or later.
         """
         writes = [self._write(change) for change in changes]
         for attempt in count():
@@ -104,7 +104,7 @@ class Ledger:
 
 
 def _unavailable(fault: aws.NotDone, said: str = "") -> Problem:
-    """The limits cannot be checked: refused, for an outage must not be a way past them. `said` is for the operator."""
+    """The limits cannot be checked, so the request is refused. `said` is for the operator."""
     kind = Problem if fault.code else Ambiguous
     problem = kind("limits_unavailable", "This deployment cannot check its limits right now. Try again.", retry_after=2)
     problem.add_note(said or fault.reason)
