@@ -29,6 +29,7 @@ from tests.functions.contract import (
     minted,
     said,
 )
+from tests.trust.conftest import NoTable
 from tests.vendors import MINTS, ROOT
 
 if TYPE_CHECKING:
@@ -363,8 +364,11 @@ def test_an_answer_that_is_none_is_told_as_what_it_is(
 
 @every_upstream
 @pytest.mark.parametrize("fault", LATE.values(), ids=LATE)
-def test_an_answer_that_comes_late_does_not_hold_the_caller(warm: Fresh, upstream: Upstream, fault: Fault) -> None:
+def test_an_answer_that_comes_late_does_not_hold_the_caller(
+    warm: Fresh, upstream: Upstream, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
     minting = warm(upstream.vendor)
+    monkeypatch.setattr(minting.module.vendor.ledger, "_client", NoTable())  # all of the time is the vendor's
     began = monotonic()
     assert said(faulty(minting, upstream, fault, timeout=1.2)) == TIMED_OUT  # a second of it is the function's own
     assert monotonic() - began < 1.2
@@ -373,6 +377,7 @@ def test_an_answer_that_comes_late_does_not_hold_the_caller(warm: Fresh, upstrea
 @every_asking_mint
 def test_the_deadline_is_the_deployments(function: Fresh, vendor: str, event: str) -> None:
     minting = function(vendor, DEADLINE_SECONDS="0.3")
+    minting.module.vendor.ledger._client = NoTable()
     minting.twin.fault(LATE["slow"])
     began = monotonic()
     assert said(minting.ask(event)) == TIMED_OUT

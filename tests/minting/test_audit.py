@@ -13,6 +13,7 @@ from minting.audit import Audit, Record
 from minting.callers import Caller
 from minting.problems import CATALOGUE, Problem
 from tests.functions.contract import Fresh
+from tests.trust.conftest import NoTable
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
@@ -77,6 +78,7 @@ def test_the_record_of_a_mint_says_what_was_minted(
 
 def broken(answer: dict[str, Any]) -> Callable[..., "Answer"]:
     def ask(made: "Function") -> "Answer":
+        made.module.vendor.ledger._client = NoTable()  # all of the time is the vendor's
         made.twin.fault(Fault(**answer))
         return made.ask("convai-mint", timeout=1.2)
 

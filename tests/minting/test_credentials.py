@@ -55,6 +55,13 @@ def test_what_is_left_is_never_more_than_there_is(seconds: float) -> None:
     assert left.total_seconds() - 1 <= mint["expires_in"] <= seconds + 1
 
 
+def test_a_life_is_the_time_between_its_start_and_its_end() -> None:
+    end = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+    mint = Credential(Token("t"), "t", end).answer("", "", Facts())["mint"]
+    life = end - datetime.fromisoformat(mint["issued_at"])
+    assert mint["expires_in"] == life.total_seconds()
+
+
 def test_a_credential_that_is_over_has_nothing_left() -> None:
     assert soon(-5).answer("", "", Facts())["mint"]["expires_in"] == 0
 
@@ -84,3 +91,18 @@ def _tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("_tokyo")
 def test_a_time_without_a_zone_is_in_utc_wherever_it_is_read() -> None:
     assert utc("2999-06-11T13:00:00") == datetime(2999, 6, 11, 13, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("iso", "known"),
+    [
+        ("2000-01-01T00:00:00Z", True),
+        ("2999-12-31T23:59:59Z", True),
+        ("1999-12-31T23:59:59Z", False),
+        ("3000-01-01T00:00:00Z", False),
+        ("0001-01-01T00:00:00+14:00", False),
+        ("9999-12-31T23:59:59-12:00", False),
+    ],
+)
+def test_a_time_that_is_no_expiry_is_unknown(iso: str, known: bool) -> None:
+    assert (utc(iso) is not None) is known

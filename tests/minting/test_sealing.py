@@ -1,13 +1,20 @@
 """What a relay keeps is opened by its id alone, and shows nothing to whoever has not got it."""
 
 import base64
+import hashlib
+import hmac
 import re
+from time import time
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from minting.store import ID, ID_BYTES, TAG_BYTES, seal, unseal
+from minting.callers import Caller
+from minting.deadline import Deadline
+from minting.problems import Problem
+from minting.relay import ID, ID_BYTES, TAG_BYTES, Relay, seal, unseal
+from tests.functions.contract import Fresh
 
 ids = st.binary(min_size=ID_BYTES, max_size=ID_BYTES).map(lambda drawn: base64.urlsafe_b64encode(drawn).decode())
 texts = st.binary(max_size=600)
@@ -72,3 +79,26 @@ def test_one_text_under_two_ids_has_nothing_in_common(relay_id: str, other: str,
 def test_a_text_of_one_byte_repeated_shows_no_pattern(relay_id: str, byte: int) -> None:
     sealed = seal(relay_id, bytes([byte]) * 600)
     assert len(runs(sealed)) == len(sealed) - RUN + 1
+
+
+@given(ids, texts)
+def test_what_hides_a_text_and_what_proves_it_are_keys_apart(relay_id: str, plain: bytes) -> None:
+    hidden, tag = seal(relay_id, plain)[:-TAG_BYTES], seal(relay_id, plain)[-TAG_BYTES:]
+    proving, hiding = (hmac.digest(relay_id.encode(), purpose, "sha256") for purpose in (b"tag", b"stream"))
+    assert tag == hmac.digest(proving, hidden, "sha256")
+    assert hidden == bytes(a ^ b for a, b in zip(plain, hashlib.shake_256(hiding).digest(len(plain)), strict=True))
+
+
+def test_who_joined_a_moment_ago_is_let_in_though_it_is_full_by_now(
+    function: Fresh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relay = Relay(function("odyssey").module.vendor.ledger, "kind", dict)
+    host, first, second = (Caller("https://issuer.example", name) for name in ("host", "first", "second"))
+    relay_id = relay.leave({"a": 1}, host, int(time()) + 60, 1, Deadline(5))
+    before = relay._ledger.read(relay.name(relay_id), Deadline(5))
+    relay.read(relay_id, first, Deadline(5))
+    monkeypatch.setattr(relay._ledger, "read", lambda *_: before)
+    assert relay.read(relay_id, first, Deadline(5)) == {"a": 1}
+    with pytest.raises(Problem) as problem:
+        relay.read(relay_id, second, Deadline(5))
+    assert (problem.value.code, problem.value.limit) == ("quota_exceeded", "viewers")

@@ -49,7 +49,7 @@ FAR = datetime(2098, 1, 1, tzinfo=UTC)
 
 
 class PlainTwin(Twin):
-    """A vendor of no dialect. Four paths answer with more than anybody should read; all others say where they were sent."""
+    """A vendor of no dialect. Some paths answer with more than anybody should read; all others say where they were sent."""
 
     vendor = "plain"
     url_variable = "PLAIN_URL"
@@ -63,14 +63,16 @@ class PlainTwin(Twin):
             "POST /zipped": lambda: self.packed("gzip", BOMB),
             "POST /zipped-twice": lambda: self.packed("gzip, gzip", gzip.compress(BOMB)),
             "POST /deflated": lambda: self.packed("deflate", BOMB[GZIP_HEAD:]),
-            "POST /large": self.large,
+            "POST /largest": lambda: self.padded(LARGEST_REPLY),
+            "POST /large": lambda: self.padded(LARGEST_REPLY + 1),
         }
 
     def packed(self, encoding: str, bomb: bytes) -> ResponseReturnValue:
         return Response(bomb, content_type="application/json", headers={"Content-Encoding": encoding})
 
-    def large(self) -> ResponseReturnValue:
-        return {"target": "x" * MAX_REPLY_BYTES}, 200
+    def padded(self, size: int) -> ResponseReturnValue:
+        """JSON, and still JSON where its end is cut off."""
+        return Response(b'{"target": "all of it"}'.ljust(size), content_type="application/json")
 
     def carried_key(self) -> str:
         return request.headers.get("X-Api-Key", "")
@@ -221,6 +223,20 @@ dates = st.tuples(weekdays, *[st.integers(-1, 99_999)] * 4).map(lambda parts: "{
 def test_any_retry_after_is_whole_seconds_or_none(value: str) -> None:
     seconds = Reply(503, {"Retry-After": value}, b"").retry_after()
     assert seconds is None or (type(seconds) is int and seconds >= 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("0", 0), (" 7 ", 7), ("9" * 5000, 999_999_999), ("Mon, 01 Jan 2001 00:00:00 GMT", 0)],
+    ids=["now", "padded", "for ever", "past"],
+)
+def test_a_retry_after_is_read_within_reason(value: str, seconds: int) -> None:
+    assert Reply(503, {"Retry-After": value}, b"").retry_after() == seconds
+
+
+def test_a_vendor_is_told_who_asks_and_nothing_of_our_libraries(twin: PlainTwin) -> None:
+    ask(vendor(twin), "once")
+    assert twin.calls[0].headers["user-agent"] == "avatar-mint"
 
 
 def test_a_vendors_cookies_are_not_kept(twin: PlainTwin) -> None:
@@ -386,6 +402,17 @@ def test_a_read_gets_no_more_than_the_time_that_is_left() -> None:
         assert monotonic() - started < 1.5
 
 
+def test_a_requests_deadline_is_no_other_requests(twin: PlainTwin) -> None:
+    upstream = vendor(twin)
+    twin.fault(DRIPPING)
+    with ThreadPoolExecutor(1) as patient:
+        dripping = patient.submit(ask, upstream, "drip", 9)
+        assert twin.came.acquire(timeout=5)
+        twin.fault(Fault(path="/late", delay=5))
+        assert ask(upstream, "late", seconds=0.1) == "vendor_timeout"
+        assert dripping.result() == "/drip"
+
+
 def test_what_a_late_name_was_looked_up_for_is_not_sent(twin: PlainTwin, names: Names) -> None:
     names.slow.add("127.0.0.1")
     upstream = vendor(twin)
@@ -412,6 +439,10 @@ def test_nobody_asks_again_for_a_caller_who_has_had_an_answer(twin: PlainTwin, m
 def test_a_request_whose_answer_was_lost_may_have_been_done(twin: PlainTwin, mode: Literal["drop", "cut"]) -> None:
     twin.fault(Fault(mode=mode))
     assert problem_of(vendor(twin), "once").ambiguous
+
+
+def test_an_answer_of_the_largest_size_is_read(twin: PlainTwin) -> None:
+    assert ask(vendor(twin), "largest") == "all of it"
 
 
 @pytest.mark.parametrize("path", ["large", "zipped", "deflated", "zipped-twice"])

@@ -195,7 +195,7 @@ FAILURES = {
     "no token": Fault(body={"expirationTime": "2999-01-01T00:00:00Z"}),
     "lost answer": Fault(mode="drop"),
     "half an answer": Fault(mode="cut"),
-    "late answer": Fault(delay=0.8),
+    "late answer": Fault(delay=1.6),
 }
 
 
@@ -203,7 +203,7 @@ FAILURES = {
 def test_a_mint_that_fails_at_the_vendor_gives_back_what_it_took(
     function: Fresh, bundle: "Bundle", table: str, failure: str
 ) -> None:
-    convai = function("convai", DEADLINE_SECONDS="0.7" if failure == "late answer" else "")
+    convai = function("convai", DEADLINE_SECONDS="1.5" if failure == "late answer" else "")
     convai.twin.fault(FAILURES[failure])
     assert convai.ask("convai-mint").status >= 500
     assert convai.twin.calls or failure == "late answer"

@@ -37,8 +37,8 @@ type Answer = dict[str, Any]
 class NotDone(Exception):  # noqa: N818 - an answer, not an error
     """AWS did not do what was asked.
 
-    `code` is AWS's own, and `answer` its whole answer. Without an answer in time `code` is None: then AWS may have done it, or
-    may still do it. `reason` is for the operator.
+    `code` is AWS's own, and `answer` its whole answer. Without an answer in time `code` is None:
+    then AWS may have done it, or may still do it. `reason` is for the operator.
     """
 
     def __init__(self, reason: str, code: str | None = None, answer: Answer | None = None) -> None:

@@ -1,7 +1,8 @@
 """Connections that send nothing and read nothing for a request that has ended.
 
-Its caller waits until the deadline (workers.py); the thread that works for it may be slower. What such a thread would still send,
-nobody hears of, and the vendor bills it. What it would still read holds up the thread.
+A caller waits until the deadline (workers.py), but the thread that works for it may be slower.
+If such a thread still sent something, the vendor would bill it and nobody would hear of it. If it
+still read something, it would be missing for other requests.
 """
 
 import http.client
@@ -17,7 +18,7 @@ from minting.deadline import Deadline, timed_out
 
 
 class Exchange(threading.local):
-    """What this thread does now: for which deadline, and whether any of the request has been sent."""
+    """What this thread does now: by which deadline, and whether it has sent anything yet."""
 
     deadline: Deadline
     sent: bool
@@ -31,7 +32,7 @@ exchange = Exchange()
 
 
 class Adapter(HTTPAdapter):
-    """requests' adapter, over connections that keep to the deadline of their thread's `exchange`."""
+    """requests' adapter, over connections that keep to the deadline of their thread."""
 
     def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
         pool: Any = super().get_connection_with_tls_context(*args, **options)
@@ -71,7 +72,7 @@ class _Connection(HTTPConnection):
     response_class = _Response
 
     def endheaders(self, *args: Any, **options: Any) -> None:
-        """The moment before the first byte is sent: http.client would connect only now, which may take its time."""
+        """Sends the head. Without TLS, http.client connects only here, and that may take long."""
         if self.sock is None:
             self.connect()
         exchange.deadline.seconds_or_raise()

@@ -5,8 +5,8 @@ from time import monotonic
 from minting.problems import Ambiguous, Problem
 
 SETTLING_SECONDS = 2.0
-"""What a failed request may take beyond its deadline to give back what it took. 24 s, the longest deadline, leaves room below
-the function's 28 s.
+"""What a failed request may take beyond its deadline to give back what it took. The longest
+deadline is 24 s, and the function's own timeout is 28 s.
 """
 
 
@@ -37,8 +37,8 @@ class Deadline:
         return seconds
 
     def settling(self) -> "Deadline":
-        """A little later than this one, for what must be put right although the request has failed."""
-        return Deadline(self.seconds_left() + SETTLING_SECONDS)
+        """A little later than this one, for what a failed request still has to put right."""
+        return Deadline(self.left() + SETTLING_SECONDS)
 
     def add_vendor_time(self, seconds: float) -> None:
         """Takes down what a call to the vendor took."""

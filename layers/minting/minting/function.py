@@ -16,13 +16,14 @@ from minting.settings import FunctionSettings
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-MAX_RESPONSE_BYTES = 6_291_556
-"""Bytes that Lambda takes from a handler: its "Response payload size exceeded maximum allowed payload size" names them. They hold
-the whole response as JSON, and so the body as a text in it, with a backslash before each of its quotes and backslashes.
+LARGEST_RESPONSE = 6_291_556
+"""Bytes that Lambda takes from a handler. Source: its error "Response payload size exceeded maximum
+allowed payload size (6291556 bytes)". They are those of the whole response as JSON, in which the body
+is a text: each quote and backslash of the body has a backslash before it.
 """
 
-MAX_CHARACTER_BYTES = 6
-"""Bytes that one character of the body takes there at most: a control character is written as `\\u001f`."""
+LONGEST_CHARACTER = 6
+"""Bytes that a character of the body takes there at most: a control character is `\\u001f`."""
 
 type Event = dict[str, Any]
 type Response = dict[str, Any]
@@ -81,9 +82,9 @@ def response(
 
 
 def _checked(reply: Response) -> Response:
-    """A response that Lambda takes. A larger one would reach the caller as a 500 without a word, and the record as a success."""
-    possible = len(reply["body"]) * MAX_CHARACTER_BYTES + 1000  # its headers are ours, and short
-    if possible > MAX_RESPONSE_BYTES and _size(reply) > MAX_RESPONSE_BYTES:
+    """A response that Lambda takes. Lambda turns a larger one into a plain 500, and the record would say that it went well."""
+    possible = len(reply["body"]) * LONGEST_CHARACTER + 1000  # its headers are ours, and short
+    if possible > LARGEST_RESPONSE and _size(reply) > LARGEST_RESPONSE:
         detail = (
             "The answer is larger than this deployment can pass on (6 MB). Ask for less, such as fewer items at a time."
         )

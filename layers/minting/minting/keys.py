@@ -20,8 +20,8 @@ REREAD_INTERVAL = 10.0
 """Seconds for which a refused key, found unchanged in the secret, is neither tried at the vendor nor looked for again."""
 
 READ_SECONDS = 3.0
-"""The longest that a reading may take. It leaves a request the time to mint with the key that is held, and a function's start,
-for which Lambda has 10 s, the time for all else.
+"""The longest that a reading may take. It leaves a request the time to mint with the key that is held,
+and a function's start, which Lambda gives 10 s, the time for its other work.
 """
 
 TRANSIENT = {"InternalServiceError", "ThrottlingException", "RequestTimeout", "ServiceUnavailable", None}

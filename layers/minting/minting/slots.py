@@ -164,7 +164,7 @@ class Slots[T]:
             self._table.transact(claim.release(), deadline.settling())
 
     def _take(self, claim: Claim, windows: Sequence[Window], pending_until: int, deadline: Deadline) -> None:
-        """Counts the claim. Where the table did not answer in time it may hold the claim, which no session will follow."""
+        """Counts the claim. The table may hold it although it did not answer in time; then it is taken out again."""
         try:
             self._limits.take(windows, deadline, claim.changes(self._rules, pending_until))
         except Ambiguous:

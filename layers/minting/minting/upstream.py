@@ -177,9 +177,9 @@ class Upstream:
             raise _unanswered(fault) from None
 
     def _answer(self, method: str, url: str, headers: dict[str, str], body: bytes | None, seconds: float) -> Reply:
-        timeout = (min(CONNECT_SECONDS, seconds), seconds)
+        patience = min(CONNECT_SECONDS, seconds)  # to connect and to send; connections.py bounds the reads
         with self._session.request(
-            method, url, headers=headers, data=body, timeout=timeout, allow_redirects=False, stream=True
+            method, url, headers=headers, data=body, timeout=patience, allow_redirects=False, stream=True
         ) as response:
             content: bytes = response.raw.read(MAX_REPLY_BYTES + 1, decode_content=True)
             if len(content) > MAX_REPLY_BYTES:
@@ -195,9 +195,10 @@ def segment(value: str) -> str:
 
 
 class _Retry(Retry):
-    """urllib3's Retry, which ends with the request's deadline, and leaves a long wait that the vendor asks for to the caller.
+    """urllib3's Retry, which ends with the request's deadline and tells the caller of a long wait.
 
-    Whether an error came before anything was sent is known, and not guessed from its kind: TLS may fail before and after.
+    An error counts as one of reading if anything was sent. Its kind does not tell, because TLS can
+    fail before that and after.
     """
 
     def increment(self, method: str | None = None, url: str | None = None, response: Any = None, **rest: Any) -> Self:  # type: ignore[override]
@@ -209,10 +210,7 @@ class _Retry(Retry):
     def get_retry_after(self, response: Any) -> float | None:
         return _seconds_asked(response.headers.get("Retry-After", ""))
 
-    def _is_connection_error(self, err: Exception) -> bool:  # noqa: ARG002 - urllib3's signature
-        return not exchange.sent
-
-    def _is_read_error(self, err: Exception) -> bool:  # noqa: ARG002 - the same
+    def _is_read_error(self, err: Exception) -> bool:  # noqa: ARG002 - urllib3's signature
         return exchange.sent
 
 
@@ -227,7 +225,6 @@ def _seconds_asked(value: str) -> int | None:
 
 
 _COMMON: dict[str, Any] = {
-    "connect": 2,
     "redirect": 0,
     "backoff_factor": 0.1,
     "backoff_jitter": 0.1,
@@ -245,7 +242,7 @@ def _session() -> requests.Session:
 
 
 def _unanswered(fault: Exception) -> Problem:
-    """A request that was never sent leaves nothing behind at the vendor; one whose answer was lost may have."""
+    """What was never sent left nothing behind at the vendor. Where an answer was lost, something may be left."""
     if not isinstance(fault, requests.ConnectionError):
         return malformed("The vendor's answer broke off or cannot be decoded.")
     kind = Ambiguous if exchange.sent else Problem

@@ -1,4 +1,4 @@
-"""Work in a thread, waited for until a deadline: a socket's timeout bounds neither a name look-up nor an answer that drips."""
+"""Work in a thread, waited for until a deadline, because no timeout of a socket bounds a name look-up."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from minting.deadline import Deadline
 
 THREADS = 128
-"""A Lambda needs one. The local gateway needs the others, because it runs every request of a machine in one process."""
+"""A Lambda needs one. The local gateway needs more: it runs all requests in one process."""
 
 
 class Workers:
@@ -18,7 +18,8 @@ class Workers:
     def run[T](self, work: Callable[[], T], deadline: Deadline) -> T:
         """What the work returns or raises. Raises TimeoutError at the deadline.
 
-        Work that has not begun by then never begins. Work that has begun goes on, so it must look at the deadline itself.
+        Work that has not begun by then never begins. Work that has begun goes on, so it must look
+        at the deadline itself.
         """
         if deadline.seconds_left() <= 0:
             raise TimeoutError
