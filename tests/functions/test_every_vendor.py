@@ -29,7 +29,7 @@ from tests.functions.contract import (
     minted,
     said,
 )
-from tests.trust.conftest import NoTable
+from tests.trust.unlimited import NoTable
 from tests.vendors import MINTS, ROOT
 
 if TYPE_CHECKING:

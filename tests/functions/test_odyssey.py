@@ -27,7 +27,7 @@ from tests.functions.contract import (
     minted,
     said,
 )
-from tests.trust.conftest import NoTable
+from tests.trust.unlimited import NoTable
 
 if TYPE_CHECKING:
     from tests.conftest import Answer, Function

@@ -13,7 +13,7 @@ from minting.audit import Audit, Record
 from minting.callers import Caller
 from minting.problems import CATALOGUE, Problem
 from tests.functions.contract import Fresh
-from tests.trust.conftest import NoTable
+from tests.trust.unlimited import NoTable
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
