@@ -8,19 +8,20 @@ import msgspec
 
 from local.bundle import Bundle
 from local.functions import ROOT
-from local.operations import Owner, owners
+from local.operations import Owner, function_of, owners
+from minting.vendor import Vendor
 
 DECLARED = ROOT / "functions/catalogue/declared.json"
 
 
 def declared(bundle: Bundle) -> str:
     """The file's text: every function that mints, in order of their folders."""
-    facts = {owner.folder: _facts(owner) for owner in sorted(owners(bundle), key=attrgetter("folder"))}
-    return json.dumps({folder: of for folder, of in facts.items() if of}, indent=2) + "\n"
+    traits = {owner.folder: _traits(owner) for owner in sorted(owners(bundle), key=attrgetter("folder"))}
+    return json.dumps({folder: of for folder, of in traits.items() if of}, indent=2) + "\n"
 
 
-def _facts(owner: Owner) -> dict[str, Any]:
-    """Of its routes that mint, which all have the same facts; empty where none does."""
+def _traits(owner: Owner) -> dict[str, Any]:
+    """The traits that all its minting routes share. Empty if no route mints."""
     mints = [route for route in owner.routes if route.operation.outcome == "minted"]
     if not mints:
         return {}
@@ -28,16 +29,16 @@ def _facts(owner: Owner) -> dict[str, Any]:
     return {
         "mint": [route.route for route in mints],
         "client_fields": [field.encode_name for field in msgspec.structs.fields(mints[0].answer)],
-        **operation.facts._asdict(),
-        "choices": {field: name.upper() for field, name in operation.choices.items()},
+        **operation.traits._asdict(),
+        "choices": {field: name.upper() for field, name in operation.allow.items()},
         "public": {field: name.upper() for field, name in operation.public.items()},
-        **_ttl(operation, owner.module.vendor.settings),
+        **_ttl(operation, _vendor(owner).settings),
     }
 
 
 def _ttl(operation: Any, settings: Any) -> dict[str, Any]:
     """Fixed seconds, or the bounds of the field or the setting that chooses them."""
-    ttl = operation.facts.ttl
+    ttl = operation.traits.ttl
     if hasattr(settings, str(ttl)):
         return {"ttl": None, "ttl_setting": ttl.upper()}
     if not isinstance(ttl, str):
@@ -46,6 +47,12 @@ def _ttl(operation: Any, settings: Any) -> dict[str, Any]:
     field = next(field for field in msgspec.inspect.type_info(operation.body).fields if field.name == ttl)  # type: ignore[attr-defined]
     bounds = {"minimum": field.type.ge, "maximum": field.type.le, "default": field.default}
     return {"ttl": bounds | {"field": field.encode_name}, "ttl_setting": None}
+
+
+def _vendor(owner: Owner) -> Vendor[Any, Any]:
+    vendor = function_of(owner.module)
+    assert isinstance(vendor, Vendor)  # noqa: S101 - only vendors mint
+    return vendor
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the deployment answers: every route of every function, as the function itself declares it."""
+"""Every route of every function, as the function itself declares it."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,17 +8,19 @@ from typing import Any, NamedTuple, NoReturn, get_args, get_origin, get_type_hin
 from local.bundle import Bundle
 from local.functions import ROOT, load_module
 from minting.credentials import Credential
-from minting.vendor import Operation
+from minting.function import Function
+from minting.operations import Handler, Operation
 
 
 class Declared(NamedTuple):
-    """One route. `name` is its event's (`convai-mint`), `owner` its function's (`Convai`), `asked` whether a vendor may be."""
+    """One route. `name` is its event's (`convai-mint`), `owner` its function's (`Convai`). `asked`: the vendor has a twin."""
 
     name: str
     route: str
     owner: str
     asked: bool
-    operation: Operation[Any]
+    operation: Operation
+    handler: Handler
 
     @property
     def method(self) -> str:
@@ -34,16 +36,16 @@ class Declared(NamedTuple):
 
     @property
     def answer(self) -> Any:
-        """The type of the answer: a Credential's body, None where there is none, and NoReturn where it always is a problem."""
-        hint = get_type_hints(self.operation.ask)["return"]
+        """The type of the response: a Credential's body, None without a body, NoReturn if it always is a problem."""
+        hint = get_type_hints(self.handler)["return"]
         if hint is NoReturn:
             return NoReturn
         return get_args(hint)[0] if self.mints else hint
 
     @property
     def mints(self) -> bool:
-        """Whether the answer is a Credential's."""
-        return get_origin(get_type_hints(self.operation.ask)["return"]) is Credential
+        """Whether the response carries a Credential."""
+        return get_origin(get_type_hints(self.handler)["return"]) is Credential
 
 
 class Owner(NamedTuple):
@@ -56,30 +58,27 @@ class Owner(NamedTuple):
 
     @property
     def about(self) -> str:
-        """What the module says of itself."""
+        """The first line of the module's docstring."""
         return (self.module.__doc__ or "").partition("\n")[0]
 
 
 def owners(bundle: Bundle) -> Iterator[Owner]:
     """Every function of the bundle, in the template's order. Raises LookupError for a route without an event."""
     events = {json.loads(path.read_bytes())["routeKey"]: path.stem for path in (ROOT / "events").glob("*.json")}
-    for folder, function in bundle.functions.items():
+    for folder, deployed in bundle.functions.items():
         module = load_module(folder, bundle.environment(folder))
-        name = function.name.removesuffix("Function")
+        name = deployed.name.removesuffix("Function")
         routes = [
-            Declared(_event(route, events), route, name, folder in bundle.twins, operation)
-            for route, operation in _operations(module).items()
+            Declared(_event(route, events), route, name, folder in bundle.twins, operation, handler)
+            for route, (operation, handler) in function_of(module).routes.items()
         ]
         yield Owner(folder, name, module, routes)
 
 
-def _operations(module: ModuleType) -> dict[str, Operation[Any]]:
-    """Those of a vendor; what is no vendor's has one."""
-    if hasattr(module, "vendor"):
-        operations: dict[str, Operation[Any]] = module.vendor.operations
-        return operations
-    listing = Operation[Any](module.ListRequest, module.list_vendors, "listed", 200, counted=False, keyed=False)
-    return {"GET /v1/vendors": listing}
+def function_of(module: ModuleType) -> Function:
+    """The function whose `handler` the module exports."""
+    function: Function = module.handler.__self__
+    return function
 
 
 def _event(route: str, events: Mapping[str, str]) -> str:

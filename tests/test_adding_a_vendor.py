@@ -186,7 +186,7 @@ ECHOES = {
 @pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
 def test_a_vendor_whose_errors_repeat_the_vendors_reply_fails_and_the_leak_is_shown(spoiled: Path, echo: str) -> None:
     app = spoiled / "functions/aurora/app.py"
-    code, found, rest = app.read_text().rpartition("    return by_status(reply)")
+    code, found, rest = app.read_text().rpartition("    return interpret_status(reply)")
     assert found
     app.write_text(f"{code}    return {echo} if reply.status >= 300 else None{rest}")
     report = failing(spoiled, "tests/trust/test_no_leak.py", "-k", "aurora")

@@ -9,7 +9,7 @@ import pytest
 from bench import worst_bill
 from bench.worst_bill import Vendor, deployed, of_flood, of_mints, parameters
 from local.template import read
-from minting import slots
+from minting import claims
 from minting.problems import CATALOGUE
 from tests.trust.table import items
 from tests.vendors import FUNCTIONS, VENDORS
@@ -136,7 +136,7 @@ def test_a_mint_writes_as_many_items_as_reckoned(
     function("odyssey").ask("odyssey-mint")
     written = [key for key in items(bundle, table) if key.startswith("odyssey#")]
     assert len(written) + 2 == worst_bill.ITEMS + worst_bill.SLOT_ITEMS  # and the session, which is written twice
-    assert worst_bill.REPEATS == slots.REPEATS
+    assert worst_bill.REPEATS == claims.MAX_REPEATS
 
 
 def test_a_vendor_has_no_more_metrics_than_reckoned() -> None:

@@ -1,4 +1,4 @@
-"""Agora: AccessToken2 (`007`) for RTC and RTM, signed here. CredentialTraits and sources: docs/vendors/agora.md."""
+"""Agora: AccessToken2 (`007`) for RTC and RTM, signed here. Facts and sources: docs/vendors/agora.md."""
 
 import base64
 import hmac
@@ -17,9 +17,10 @@ from minting.bodies import Body
 from minting.callers import Caller
 from minting.credentials import Credential, CredentialTraits
 from minting.keys import Key
+from minting.operations import Mint, Request
 from minting.problems import FieldError, not_allowed
 from minting.settings import OWN, AllowList, ClientFields, Settings
-from minting.vendor import Call, Vendor
+from minting.vendor import Vendor
 
 RTC, RTM = 1, 2
 """Types of services. RTC's privileges: 1 join, 2 to 4 publish audio, video and data. RTM's: 1 log in."""
@@ -140,9 +141,9 @@ settings = vendor.settings
 PUBLIC = public(settings.agora_client_fields)
 
 
-def for_backend(request: TokenRequest, caller: Caller) -> bool:
+def for_backend(body: TokenRequest, caller: Caller) -> bool:
     """Whether the team's own backend asks for one of its agents or avatars."""
-    return caller.backend and request.uid in settings.agora_backend_uids
+    return caller.backend and body.uid in settings.agora_backend_uids
 
 
 def joinable(channel: str) -> bool:
@@ -151,44 +152,46 @@ def joinable(channel: str) -> bool:
     return any(channel in listed for listed in lists)
 
 
-def permit(request: TokenRequest, caller: Caller) -> Iterator[FieldError]:
+def permit(body: TokenRequest, caller: Caller) -> Iterator[FieldError]:
     """What this deployment does not let the caller have, but for the uid, which takes the key to tell."""
-    if for_backend(request, caller) and not joinable(request.channel):
+    if for_backend(body, caller) and not joinable(body.channel):
         yield FieldError("channel", "No caller of this deployment can join it (AGORA_CHANNELS)")
-    if request.rtm and not settings.agora_allow_rtm:
+    if body.rtm and not settings.agora_allow_rtm:
         yield FieldError("rtm", "Not offered by this deployment (AGORA_ALLOW_RTM)")
-    if request.account not in {None, OWN, caller.id}:
+    if body.account not in {None, OWN, caller.id}:
         yield FieldError("account", "Not yours. Ask for `{caller}`: the answer's uid is yours")
-    if len(request.channel) > MAX_CHANNEL:
+    if len(body.channel) > MAX_CHANNEL:
         yield FieldError("channel", f"Longer than {MAX_CHANNEL} characters with your id in the place of `{OWN}`")
 
 
-@vendor.mints(
+@vendor.route(
+    Mint(
+        body=TokenRequest,
+        traits=CredentialTraits(ends_session=True, ttl="ttl_seconds"),
+        allow={"channel": "agora_channels", "role": "agora_roles"},
+        forbidden_fields=permit,
+        exempt=for_backend,
+    ),
     "POST /v1/agora/tokens",
-    body=TokenRequest,
-    traits=CredentialTraits(ends_session=True, ttl="ttl_seconds"),
-    allow={"channel": "agora_channels", "role": "agora_roles"},
-    forbidden_fields=permit,
-    trusts=for_backend,
 )
-def mint(request: TokenRequest, call: Call[AgoraKey]) -> Credential[ChannelToken]:
+def mint(body: TokenRequest, request: Request[AgoraKey]) -> Credential[ChannelToken]:
     """One token for one channel and one user in it."""
-    user = user_of(request, call)
+    user = user_of(body, request)
     issued = int(time())
-    services = services_of(request, str(user))
-    token = access_token(call.key, services, issued, request.ttl_seconds, 1 + secrets.randbelow(99_999_999))
-    body = ChannelToken(call.key.app_id, request.channel, user, token)
-    return Credential(body, token, datetime.fromtimestamp(issued + request.ttl_seconds, UTC), PUBLIC)
+    services = services_of(body, str(user))
+    token = access_token(request.key, services, issued, body.ttl_seconds, 1 + secrets.randbelow(99_999_999))
+    fields = ChannelToken(request.key.app_id, body.channel, user, token)
+    return Credential(fields, token, datetime.fromtimestamp(issued + body.ttl_seconds, UTC), PUBLIC)
 
 
-def user_of(request: TokenRequest, call: Call[AgoraKey]) -> int | str:
+def user_of(body: TokenRequest, request: Request[AgoraKey]) -> int | str:
     """The caller's own account or uid, or the backend's. A user who joins with the uid of another puts that one out."""
-    if request.account is not None:
-        return call.caller.id
-    if request.uid is not None and for_backend(request, call.caller):
-        return request.uid
-    own = uid_of(request.channel, call.caller.id, call.key)
-    if request.uid not in {None, own}:
+    if body.account is not None:
+        return request.caller.id
+    if body.uid is not None and for_backend(body, request.caller):
+        return body.uid
+    own = uid_of(body.channel, request.caller.id, request.key)
+    if body.uid not in {None, own}:
         raise not_allowed([FieldError("uid", "Not yours in this channel. Send none: the answer's uid is yours")])
     return own
 
@@ -199,10 +202,10 @@ def uid_of(channel: str, caller_id: str, key: AgoraKey) -> int:
     return LEAST_OWN | int.from_bytes(code[:4]) >> 2
 
 
-def services_of(request: TokenRequest, user: str) -> Iterator[Service]:
+def services_of(body: TokenRequest, user: str) -> Iterator[Service]:
     """In the order of their types, as the format wants them. The user has one name in all of them."""
-    yield Service(RTC, PRIVILEGES[request.role], (request.channel, user))
-    if request.rtm:
+    yield Service(RTC, PRIVILEGES[body.role], (body.channel, user))
+    if body.rtm:
         yield Service(RTM, LOGIN, (user,))
 
 

@@ -1,9 +1,10 @@
-"""The catalogue: which vendors this deployment serves, and what a client needs to know of their credentials.
+"""The catalogue: the vendors that are deployed, and what a client needs to know about their credentials.
 
-declared.json is written from the vendors' own functions by `make generate`; what callers may choose is this deployment's.
+`make generate` writes declared.json from the vendors' own functions. The allow-lists are this deployment's settings.
 """
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -12,11 +13,12 @@ from minting.bodies import Body, decode_request
 from minting.callers import acting_for, caller_of
 from minting.deadline import Deadline
 from minting.function import Event, Function, Response, response
+from minting.operations import Operation, Request
 from minting.settings import AllowList, FunctionSettings, load, setting
 
 
 class Ttl(msgspec.Struct, frozen=True):
-    """How long a credential lives, in seconds. `field` of the request chooses it; without one it is fixed."""
+    """The lifetime of a credential, in seconds. `field` of the request chooses it. Without a field it is fixed."""
 
     minimum: int
     maximum: int
@@ -24,10 +26,11 @@ class Ttl(msgspec.Struct, frozen=True):
     field: str | None = None
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What holds for a vendor's credentials. `mint` are the routes that mint; `client_fields` are what the client's SDK takes.
+class Traits(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds for a vendor's credentials.
 
-    ends_session: whether what was opened with a credential ends with it. `ttl` is null where that is the vendor's own affair.
+    mint: the routes that mint. client_fields: what the vendor's client SDK takes.
+    ends_session: the session ends when the credential expires. ttl: null if the vendor decides it.
     """
 
     mint: list[str]
@@ -40,11 +43,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     ttl: Ttl | None
 
 
-class Offer(Facts, frozen=True, kw_only=True):
-    """A vendor that is deployed.
+class Offer(Traits, frozen=True, kw_only=True):
+    """A deployed vendor.
 
-    `choices`: request fields held to a list, where `*` is anything and `{caller}` one's own id. `public`: ids that clients need
-    before they mint; one that this deployment does not set is absent.
+    choices: request fields with an allow-list, in which `*` means any value and `{caller}` the caller's own id.
+    public: ids that clients need before they mint. An id that this deployment does not set is absent.
     """
 
     vendor: str
@@ -53,13 +56,13 @@ class Offer(Facts, frozen=True, kw_only=True):
 
 
 class Vendors(msgspec.Struct, frozen=True):
-    """The answer."""
+    """The response."""
 
     vendors: list[Offer]
 
 
-class Declared(Facts, frozen=True, kw_only=True):
-    """What a vendor's function declares: the settings that hold its choices, its public ids and, where it is one, its `ttl`."""
+class Declared(Traits, frozen=True, kw_only=True):
+    """What a vendor's function declares: the settings that hold its allow-lists, its public ids and, if one does, its `ttl`."""
 
     choices: dict[str, str]
     public: dict[str, str]
@@ -70,7 +73,7 @@ DECLARED = msgspec.json.decode((Path(__file__).parent / "declared.json").read_by
 
 
 def ttl_of(declared: Declared) -> Ttl | None:
-    """The vendor's own, or this deployment's."""
+    """The lifetime that the vendor fixes, or the one that this deployment sets."""
     if declared.ttl_setting is None:
         return declared.ttl
     seconds = int(setting(declared.ttl_setting))
@@ -78,36 +81,41 @@ def ttl_of(declared: Declared) -> Ttl | None:
 
 
 def offer(vendor: str, declared: Declared) -> Offer:
-    """What a vendor declares, with this deployment's settings in the place of their names."""
-    shared = {name: getattr(declared, name) for name in Facts.__struct_fields__}
+    """What a vendor declares, with the values of this deployment's settings in place of their names."""
+    shared = {name: getattr(declared, name) for name in Traits.__struct_fields__}
     choices = {field: sorted(AllowList(setting(name))) for field, name in declared.choices.items()}
     public = {field: value for field, name in declared.public.items() if (value := setting(name))}
     return Offer(**shared | {"vendor": vendor, "ttl": ttl_of(declared), "choices": choices, "public": public})
 
 
 class ListRequest(Body, frozen=True):
-    """Nothing can be chosen."""
+    """It has no fields."""
+
+
+class Catalogue(Function):
+    """A function that needs no key, no table and no vendor."""
+
+    def answer(self, event: Event, record: Record, deadline: Deadline) -> Response:
+        """Three of a vendor's stages: authenticate, validate, respond."""
+        operation, handler = self.find(record.route)
+        record.caller = caller_of(event, SETTINGS.backend_scope)
+        record.caller = acting_for(event, record.caller)
+        body = decode_request(event, operation.body, operation.max_body_bytes)
+        vendors: Any = handler(body, Request(record.caller, deadline, None, None))
+        record.outcome = operation.outcome
+        return response(operation.status, vendors)
 
 
 SETTINGS = load(FunctionSettings)
 DEPLOYED = AllowList(setting("VENDORS"))
 OFFERS = Vendors([offer(vendor, declared) for vendor, declared in DECLARED.items() if vendor in DEPLOYED])
+catalogue = Catalogue("catalogue", SETTINGS)
 
 
-def list_vendors(_: ListRequest) -> Vendors:
-    """The vendors that this deployment serves, and the facts of their credentials."""
+@catalogue.route(Operation(body=ListRequest, outcome="listed", needs_key=False), "GET /v1/vendors")
+def list_vendors(_: ListRequest, __: Request[None]) -> Vendors:
+    """The vendors that this deployment serves, and the traits of their credentials."""
     return OFFERS
 
 
-class Catalogue(Function):
-    """It needs no key, no table and no vendor."""
-
-    def answer(self, event: Event, record: Record, deadline: Deadline) -> Response:  # noqa: ARG002 - nothing is waited for
-        record.caller = caller_of(event, SETTINGS.backend_scope)
-        record.caller = acting_for(event, record.caller)
-        answer = list_vendors(decode_request(event, ListRequest))
-        record.outcome = "listed"
-        return response(200, answer)
-
-
-handler = Catalogue("catalogue", SETTINGS).handler
+handler = catalogue.handler

@@ -1,4 +1,4 @@
-"""Convai: hour-long auth tokens for its Web, Unity and Unreal SDKs. CredentialTraits and sources: docs/vendors/convai.md."""
+"""Convai: hour-long auth tokens for its Web, Unity and Unreal SDKs. Facts and sources: docs/vendors/convai.md."""
 
 from typing import Annotated
 
@@ -7,11 +7,13 @@ import msgspec
 from minting.bodies import Body
 from minting.credentials import Credential, CredentialTraits, rfc3339, utc
 from minting.keys import ApiKey
-from minting.owners import token
+from minting.operations import Mint, Operation, Request
+from minting.owners import token_resource
 from minting.problems import Problem
+from minting.replies import Reply, interpret_status, key_rejected, resource_refused
 from minting.settings import Settings
-from minting.upstream import Reply, Upstream, interpret_status, key_rejected, resource_refused
-from minting.vendor import Call, Vendor
+from minting.upstream import Upstream
+from minting.vendor import Vendor
 
 LIFE = 3600
 """Seconds; the vendor fixes it."""
@@ -81,57 +83,57 @@ vendor = Vendor("convai", ConvaiSettings, ApiKey)
 api = Upstream(vendor.settings.convai_api_url, repeatable=["user/connect"], interpret=interpret)
 
 
-def own(request: TokenRequest) -> str:
+def own(body: TokenRequest) -> str:
     """The thing that must be the caller's own."""
-    return token(request.apiAuthToken)
+    return token_resource(body.apiAuthToken)
 
 
-FACTS = CredentialTraits(extendable=True, revocable=True, ttl=LIFE)
+TRAITS = CredentialTraits(extendable=True, revocable=True, ttl=LIFE)
 
 
-@vendor.mints("POST /v1/convai/tokens", "GET /v1/convai/tokens", body=MintRequest, traits=FACTS)
-def mint(_: MintRequest, call: Call[ApiKey]) -> Credential[AuthToken]:
+@vendor.route(Mint(body=MintRequest, traits=TRAITS), "POST /v1/convai/tokens", "GET /v1/convai/tokens")
+def mint(_: MintRequest, request: Request[ApiKey]) -> Credential[AuthToken]:
     """One token for one connection."""
-    reply = api.request("POST", "user/connect", Connected, call.deadline, headers=signed(call), json={})
+    reply = api.request("POST", "user/connect", Connected, request.deadline, headers=signed(request), json={})
     return credential(reply.apiAuthToken, reply.expirationTime)
 
 
-@vendor.serves(
+@vendor.route(
+    Operation(body=TokenRequest, outcome="extended", traits=TRAITS, resource=own, owner_only=True, counted=True),
     "POST /v1/convai/tokens/extend",
-    body=TokenRequest,
-    outcome="extended",
-    traits=FACTS,
-    resource=own,
-    owner_only=True,
-    counted=True,
 )
-def extend(request: TokenRequest, call: Call[ApiKey]) -> Credential[AuthToken]:
+def extend(body: TokenRequest, request: Request[ApiKey]) -> Credential[AuthToken]:
     """The same token with a new expiry, where the vendor says which; its current pages do not."""
-    wanted = {"apiAuthToken": request.apiAuthToken}
+    wanted = {"apiAuthToken": body.apiAuthToken}
     reply = api.reply(
-        "POST", "user/extend-token", call.deadline, headers=signed(call), json=wanted, interpret=token_interpret
+        "POST", "user/extend-token", request.deadline, headers=signed(request), json=wanted, interpret=token_interpret
     )
     answer = reply.json()
-    return credential(request.apiAuthToken, answer.get("expirationTime") if isinstance(answer, dict) else None)
+    return credential(body.apiAuthToken, answer.get("expirationTime") if isinstance(answer, dict) else None)
 
 
-@vendor.serves("POST /v1/convai/tokens/revoke", body=TokenRequest, outcome="revoked", status=204, resource=own, owner_only=True)
-def revoke(request: TokenRequest, call: Call[ApiKey]) -> None:
+@vendor.route(
+    Operation(body=TokenRequest, outcome="revoked", status=204, resource=own, owner_only=True),
+    "POST /v1/convai/tokens/revoke",
+)
+def revoke(body: TokenRequest, request: Request[ApiKey]) -> None:
     """Ends the token at once; a session that runs on it goes on. What a success says is not documented, so it is not read."""
-    wanted = {"apiAuthToken": request.apiAuthToken}
-    api.reply("POST", "user/revoke-token", call.deadline, headers=signed(call), json=wanted, interpret=gone_interpret)
+    wanted = {"apiAuthToken": body.apiAuthToken}
+    api.reply(
+        "POST", "user/revoke-token", request.deadline, headers=signed(request), json=wanted, interpret=gone_interpret
+    )
 
 
-def signed(call: Call[ApiKey]) -> dict[str, str]:
+def signed(request: Request[ApiKey]) -> dict[str, str]:
     """The headers of every call: the vendor's current pages want the key in all three."""
-    return {"CONVAI-API-KEY": call.key.api_key}
+    return {"CONVAI-API-KEY": request.key.api_key}
 
 
 def credential(auth_token: str, expiration_time: object) -> Credential[AuthToken]:
     """A token and, if the vendor says when, its end."""
     expires_at = utc(expiration_time)
-    body = AuthToken(auth_token, rfc3339(expires_at) if expires_at else None)
-    return Credential(body, auth_token, expires_at)
+    fields = AuthToken(auth_token, rfc3339(expires_at) if expires_at else None)
+    return Credential(fields, auth_token, expires_at)
 
 
 handler = vendor.handler

@@ -1,4 +1,4 @@
-"""LiveKit: room tokens, signed here, from what is its standard token endpoint. CredentialTraits and sources: docs/vendors/livekit.md."""
+"""LiveKit: room tokens, signed here, from what is its standard token endpoint. Facts and sources: docs/vendors/livekit.md."""
 
 import base64
 import hmac
@@ -14,9 +14,10 @@ from minting.bodies import Body
 from minting.callers import Caller
 from minting.credentials import Credential, CredentialTraits
 from minting.keys import ApiKey
+from minting.operations import Mint, Request
 from minting.problems import FieldError
 from minting.settings import AllowList, ClientFields, Settings
-from minting.vendor import Call, Vendor
+from minting.vendor import Vendor
 
 SOURCES = ("camera", "microphone", "screen_share", "screen_share_audio")
 
@@ -106,16 +107,16 @@ vendor = Vendor("livekit", LiveKitSettings, LiveKitKey)
 settings = vendor.settings
 
 
-def permit(request: TokenRequest, _: Caller) -> Iterator[FieldError]:
+def permit(body: TokenRequest, _: Caller) -> Iterator[FieldError]:
     """Every field that this deployment does not let callers set, but for the room."""
-    if request.participant_identity and not settings.livekit_allow_identity:
+    if body.participant_identity and not settings.livekit_allow_identity:
         yield FieldError("participant_identity", "Who you are is not yours to choose (LIVEKIT_ALLOW_IDENTITY)")
-    if request.participant_metadata and not settings.livekit_allow_metadata:
+    if body.participant_metadata and not settings.livekit_allow_metadata:
         yield FieldError("participant_metadata", "Metadata is not yours to set (LIVEKIT_ALLOW_METADATA)")
-    for name in request.participant_attributes or {}:
+    for name in body.participant_attributes or {}:
         if name.lower().startswith(RESERVED) or name not in settings.livekit_attributes:
             yield FieldError(f"participant_attributes.{name}", "Not offered by this deployment (LIVEKIT_ATTRIBUTES)")
-    for index, agent in enumerate(request.agents):
+    for index, agent in enumerate(body.agents):
         if agent.agent_name not in settings.livekit_agents:
             yield FieldError(
                 f"room_config.agents[{index}].agent_name", "Not offered by this deployment (LIVEKIT_AGENTS)"
@@ -126,31 +127,33 @@ def permit(request: TokenRequest, _: Caller) -> Iterator[FieldError]:
             )
 
 
-@vendor.mints(
+@vendor.route(
+    Mint(
+        body=TokenRequest,
+        traits=CredentialTraits(ttl="livekit_ttl_seconds"),
+        allow={"room_name": "livekit_rooms"},
+        public={"server_url": "livekit_url"},
+        forbidden_fields=permit,
+    ),
     "POST /v1/livekit/tokens",
-    body=TokenRequest,
-    traits=CredentialTraits(ttl="livekit_ttl_seconds"),
-    allow={"room_name": "livekit_rooms"},
-    public={"server_url": "livekit_url"},
-    forbidden_fields=permit,
 )
-def mint(request: TokenRequest, call: Call[LiveKitKey]) -> Credential[RoomToken]:
+def mint(body: TokenRequest, request: Request[LiveKitKey]) -> Credential[RoomToken]:
     """One token for one room; without a name, for a new one that nobody else can name."""
-    caller_id = call.caller.id
-    room = request.room_name or f"{caller_id}-{secrets.token_hex(16)}"
+    caller_id = request.caller.id
+    room = body.room_name or f"{caller_id}-{secrets.token_hex(16)}"
     now = int(time())
     expires_at = now + settings.livekit_ttl_seconds
-    registered = {"iss": call.key.api_key, "sub": identity(request, caller_id), "nbf": now, "exp": expires_at}
-    token = jwt(registered | {"video": grants(room)} | chosen(request), call.key)
-    body = RoomToken(settings.livekit_url, token, room)
+    registered = {"iss": request.key.api_key, "sub": identity(body, caller_id), "nbf": now, "exp": expires_at}
+    token = jwt(registered | {"video": grants(room)} | chosen(body), request.key)
+    fields = RoomToken(settings.livekit_url, token, room)
     ends = datetime.fromtimestamp(expires_at, UTC)
-    return Credential(body, token, ends, settings.livekit_client_fields.members)
+    return Credential(fields, token, ends, settings.livekit_client_fields.members)
 
 
-def identity(request: TokenRequest, caller_id: str) -> str:
+def identity(body: TokenRequest, caller_id: str) -> str:
     """Who the participant is. Whoever joins with the identity of another takes that one's place."""
-    if request.participant_identity:
-        return request.participant_identity
+    if body.participant_identity:
+        return body.participant_identity
     return caller_id if settings.livekit_identity_per == "caller" else f"{caller_id}-{secrets.token_hex(8)}"
 
 
@@ -167,16 +170,16 @@ def grants(room: str) -> dict[str, object]:
     }
 
 
-def chosen(request: TokenRequest) -> dict[str, object]:
+def chosen(body: TokenRequest) -> dict[str, object]:
     """The claims that are the caller's choice; an empty one is left out."""
     agents = [
         {"agentName": agent.agent_name} | ({"metadata": agent.metadata} if agent.metadata else {})
-        for agent in request.agents
+        for agent in body.agents
     ]
     claims = {
-        "name": request.participant_name,
-        "metadata": request.participant_metadata,
-        "attributes": request.participant_attributes,
+        "name": body.participant_name,
+        "metadata": body.participant_metadata,
+        "attributes": body.participant_attributes,
         "roomConfig": {"agents": agents} if agents else None,
     }
     return {name: value for name, value in claims.items() if value}

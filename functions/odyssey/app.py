@@ -1,4 +1,4 @@
-"""Odyssey: client credentials, each for a session with a slot, and a relay for broadcasts. CredentialTraits: docs/vendors/odyssey.md."""
+"""Odyssey: client credentials, each for a session with a slot, and a relay for broadcasts. Facts: docs/vendors/odyssey.md."""
 
 import base64
 import math
@@ -12,15 +12,17 @@ import msgspec
 
 from minting.bodies import Body
 from minting.callers import Caller
+from minting.claims import SlotLimits
 from minting.credentials import Credential, CredentialTraits, rfc3339
 from minting.keys import ApiKey
-from minting.owners import fingerprint, token
+from minting.operations import Operation, Request, SessionMint
+from minting.owners import fingerprint, token_resource
 from minting.problems import FieldError, Problem
-from minting.store import ID, SealedStore
+from minting.replies import Interpret, Reply, interpret_status, key_rejected, malformed, resource_refused
 from minting.settings import AllowList, Settings
-from minting.slots import SlotLimits
-from minting.upstream import Interpret, Reply, Upstream, interpret_status, key_rejected, malformed, resource_refused
-from minting.vendor import Asked, Call, Vendor
+from minting.store import ID, SealedStore
+from minting.upstream import Upstream
+from minting.vendor import Vendor
 
 POLL_SECONDS = 1.0
 """How often the vendor's own SDK asks again while no streamer is free."""
@@ -48,7 +50,7 @@ CONNECTED_SECONDS = 3600
 class OdysseySettings(Settings, frozen=True, kw_only=True):
     """`ODYSSEY_API_URL`; `ODYSSEY_SLOTS` and `ODYSSEY_SLOTS_PER_CALLER`: how many sessions may be live.
 
-    `ODYSSEY_QUEUE_SECONDS`: how long a request waits for a free streamer before it says `no_capacity`.
+    `ODYSSEY_QUEUE_SECONDS`: how long a body waits for a free streamer before it says `no_capacity`.
     `ODYSSEY_BROADCAST_HOSTS`: where broadcasts may be, with the port unless it is 443; `.name` is for all hosts below it.
     """
 
@@ -189,8 +191,8 @@ def queue_interpret(reply: Reply) -> Problem | None:
 
 def limit_reached(reply: Reply) -> Problem | None:
     """The 429 family: wrapped in `detail` or not, its code in `error` or, in the older form, in `code`."""
-    body = reply.json()
-    detail = body.get("detail", body) if isinstance(body, dict) else None
+    answer = reply.json()
+    detail = answer.get("detail", answer) if isinstance(answer, dict) else None
     match detail:
         case {"error": str(code)} | {"code": str(code)} if code in LIMITS:
             limit = LIMITS[code]
@@ -229,18 +231,18 @@ class SignIn:
     def __init__(self) -> None:
         self._held: tuple[ApiKey, str, float] | None = None
 
-    def access_token(self, call: Call[ApiKey]) -> str:
+    def access_token(self, request: Request[ApiKey]) -> str:
         """A token for the key in use."""
         held = self._held
-        if held and held[0] == call.key and monotonic() < held[2]:
+        if held and held[0] == request.key and monotonic() < held[2]:
             return held[1]
-        body = {"api_key": call.key.api_key}
+        body = {"api_key": request.key.api_key}
         try:
-            access = api.request("POST", "auth/token", Access, call.deadline, json=body, interpret=sign_in_interpret)
+            access = api.request("POST", "auth/token", Access, request.deadline, json=body, interpret=sign_in_interpret)
         except Problem as problem:
             problem.ambiguous = False  # whatever became of it, it took no slot
             raise
-        self._held = (call.key, access.access_token, monotonic() + access.expires_in - RENEW_SECONDS)
+        self._held = (request.key, access.access_token, monotonic() + access.expires_in - RENEW_SECONDS)
         return access.access_token
 
     def forget(self) -> None:
@@ -252,29 +254,33 @@ sign_in = SignIn()
 
 
 def ask[T](
-    path: str, shape: type[T], body: dict[str, Any], call: Call[ApiKey], interpret: Interpret = signed_in_interpret
+    path: str,
+    shape: type[T],
+    body: dict[str, Any],
+    request: Request[ApiKey],
+    interpret: Interpret = signed_in_interpret,
 ) -> T:
     """One signed-in call; signs in anew, once, where the vendor refuses the access token (an assumption: its SDKs do not)."""
     try:
-        return ask_once(path, shape, body, call, interpret)
+        return ask_once(path, shape, body, request, interpret)
     except StaleAccess:
         sign_in.forget()
-        return ask_once(path, shape, body, call, interpret)
+        return ask_once(path, shape, body, request, interpret)
 
 
-def ask_once[T](path: str, shape: type[T], body: dict[str, Any], call: Call[ApiKey], interpret: Interpret) -> T:
-    """One signed-in call."""
-    headers = {"Authorization": f"Bearer {sign_in.access_token(call)}"}
-    return api.request("POST", path, shape, call.deadline, headers=headers, json=body, interpret=interpret)
+def ask_once[T](path: str, shape: type[T], body: dict[str, Any], request: Request[ApiKey], interpret: Interpret) -> T:
+    """One signed-in request."""
+    headers = {"Authorization": f"Bearer {sign_in.access_token(request)}"}
+    return api.request("POST", path, shape, request.deadline, headers=headers, json=body, interpret=interpret)
 
 
-def take_slot(request: MintRequest, call: Call[ApiKey]) -> Session:
+def take_slot(body: MintRequest, request: Request[ApiKey]) -> Session:
     """A new session, waited for as long as the queue may take. Raises NoSlot when it takes longer."""
-    body = {"region_latencies": request.region_latencies} if request.region_latencies else {}
+    wanted = {"region_latencies": body.region_latencies} if body.region_latencies else {}
     give_up = monotonic() + vendor.settings.odyssey_queue_seconds
     while True:
         try:
-            return kept(ask("sessions/request", Requested, body, call, queue_interpret))
+            return kept(ask("sessions/request", Requested, wanted, request, queue_interpret))
         except NoSlot:
             if monotonic() + POLL_SECONDS > give_up:
                 raise
@@ -297,22 +303,24 @@ slots = vendor.slots(
 )
 
 
-@vendor.mints_session(
+@vendor.route(
+    SessionMint(
+        body=MintRequest,
+        traits=CredentialTraits(takes_slot=True, ttl=TOKEN_SECONDS),
+        open_session=take_slot,
+        slots=slots,
+    ),
     "POST /v1/odyssey/client-credentials",
-    body=MintRequest,
-    traits=CredentialTraits(takes_slot=True, ttl=TOKEN_SECONDS),
-    take=take_slot,
-    slots=slots,
 )
-def mint(session: Session, call: Call[ApiKey]) -> Credential[ClientCredentials]:
+def mint(session: Session, request: Request[ApiKey]) -> Credential[ClientCredentials]:
     """Credentials for one session, which takes a slot of the plan. Raises `vendor_malformed` for a token of another session."""
     asked_at = datetime.now(UTC)
-    token = ask("sessions/token", SessionToken, {"session_id": session.session_id}, call, token_interpret)
+    token = ask("sessions/token", SessionToken, {"session_id": session.session_id}, request, token_interpret)
     if token.session_id() != session.session_id:
         raise malformed("The vendor's session token does not open the session that it was asked for.", 200)
     able = None if session.image_to_video is None else Capabilities(session.image_to_video)
-    body = ClientCredentials(session.session_id, session.signalling_url, token.session_token, token.expires_in, able)
-    return Credential(body, token.session_token, asked_at + timedelta(seconds=token.expires_in))
+    fields = ClientCredentials(session.session_id, session.signalling_url, token.session_token, token.expires_in, able)
+    return Credential(fields, token.session_token, asked_at + timedelta(seconds=token.expires_in))
 
 
 def kept(requested: Requested) -> Session:
@@ -323,17 +331,13 @@ def kept(requested: Requested) -> Session:
     return Session(requested.session_id, requested.signalling_url, None)
 
 
-@vendor.keeps(
+@vendor.route(
+    Operation(body=ReleaseRequest, outcome="released", status=204, resource=slot_of, owner_only=True, needs_key=False),
     "POST /v1/odyssey/client-credentials/release",
-    body=ReleaseRequest,
-    outcome="released",
-    status=204,
-    resource=slot_of,
-    owner_only=True,
 )
-def release(asked: Asked[ReleaseRequest]) -> None:
+def release(body: ReleaseRequest, request: Request[None]) -> None:
     """Frees the slot of a session that the client has left. The vendor frees its own at a clean disconnect."""
-    slots.release(slot_of(asked.body), asked.deadline)
+    slots.release(slot_of(body), request.deadline)
 
 
 vendor.cannot_revoke("POST /v1/odyssey/client-credentials/revoke", "session_token", timedelta(seconds=TOKEN_SECONDS))
@@ -383,22 +387,22 @@ NOT_OFFERED = "The team must add its host to the template's parameter OdysseyBro
 broadcasts = SealedStore(vendor.table, "broadcast", Spectator)
 
 
-def permit_hosts(request: BroadcastRequest, _: Caller) -> Iterator[FieldError]:
+def permit_hosts(body: BroadcastRequest, _: Caller) -> Iterator[FieldError]:
     """Every URL that would send viewers, and the token with them, elsewhere than to the vendor."""
     for field in ("webrtc_url", "hls_url"):
-        match = re.match(URL, getattr(request, field) or "")
+        match = re.match(URL, getattr(body, field) or "")
         if match and not is_vendors(match[1].lower().removesuffix(":443")):
             yield FieldError(field, NOT_OFFERED)
 
 
-def token_of(request: BroadcastRequest) -> str:
+def token_of(body: BroadcastRequest) -> str:
     """In the record: a spectator token that has leaked leads to its host, as well as to its viewers."""
-    return token(request.spectator_token)
+    return token_resource(body.spectator_token)
 
 
-def broadcast_of(request: BroadcastPath) -> str:
+def broadcast_of(body: BroadcastPath) -> str:
     """The broadcast's name in the table, which does not tell its id; to end it, it must be the caller's own."""
-    return broadcasts.name(request.id)
+    return broadcasts.resource(body.id)
 
 
 def is_vendors(host: str) -> bool:
@@ -407,42 +411,43 @@ def is_vendors(host: str) -> bool:
     return any(name in vendor.settings.odyssey_broadcast_hosts for name in (host, *parents))
 
 
-@vendor.keeps(
+@vendor.route(
+    Operation(
+        body=BroadcastRequest,
+        outcome="registered",
+        status=201,
+        forbidden_fields=permit_hosts,
+        resource=token_of,
+        counted=True,
+        needs_key=False,
+    ),
     "POST /v1/odyssey/broadcasts",
-    body=BroadcastRequest,
-    outcome="registered",
-    status=201,
-    forbidden_fields=permit_hosts,
-    resource=token_of,
-    counted=True,
 )
-def register(asked: Asked[BroadcastRequest]) -> Broadcast:
+def register(body: BroadcastRequest, request: Request[None]) -> Broadcast:
     """Keeps a broadcast for viewers, until its host ends it or its time is over."""
-    sent = asked.body
-    ends = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=sent.ttl_seconds)
-    spectator = Spectator(sent.webrtc_url, sent.spectator_token, sent.hls_url)
-    relay_id = broadcasts.leave(spectator, asked.caller, int(ends.timestamp()), sent.viewers, asked.deadline)
+    ends = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=body.ttl_seconds)
+    spectator = Spectator(body.webrtc_url, body.spectator_token, body.hls_url)
+    relay_id = broadcasts.put(spectator, request.caller, int(ends.timestamp()), body.viewers, request.deadline)
     return Broadcast(relay_id, rfc3339(ends))
 
 
-@vendor.keeps("GET /v1/odyssey/broadcasts/{id}", body=BroadcastPath, outcome="watched", resource=broadcast_of)
-def watch(asked: Asked[BroadcastPath]) -> Credential[Spectator]:
+@vendor.route(
+    Operation(body=BroadcastPath, outcome="watched", resource=broadcast_of, needs_key=False),
+    "GET /v1/odyssey/broadcasts/{id}",
+)
+def watch(body: BroadcastPath, request: Request[None]) -> Credential[Spectator]:
     """A broadcast as its host registered it, for any caller who knows its id."""
-    spectator = broadcasts.read(asked.body.id, asked.caller, asked.deadline)
+    spectator = broadcasts.get(body.id, request.caller, request.deadline)
     return Credential(spectator, spectator.spectator_token, None)
 
 
-@vendor.keeps(
+@vendor.route(
+    Operation(body=BroadcastPath, outcome="ended", status=204, resource=broadcast_of, owner_only=True, needs_key=False),
     "DELETE /v1/odyssey/broadcasts/{id}",
-    body=BroadcastPath,
-    outcome="ended",
-    status=204,
-    resource=broadcast_of,
-    owner_only=True,
 )
-def end(asked: Asked[BroadcastPath]) -> None:
+def end(body: BroadcastPath, request: Request[None]) -> None:
     """Ends a broadcast for those who have not read it yet; who watches goes on until the host's stream ends."""
-    broadcasts.end(asked.body.id, asked.deadline)
+    broadcasts.delete(body.id, request.deadline)
 
 
 handler = vendor.handler

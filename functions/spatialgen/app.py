@@ -1,6 +1,6 @@
 """SpatialGen: a lease of its readonly key, and brokers for reads, licences and uploads, for which clients need no key at all.
 
-The vendor mints nothing, and documents no error: what a status means is an assumption. CredentialTraits: docs/vendors/spatialgen.md.
+The vendor mints nothing, and documents no error: what a status means is an assumption. Facts: docs/vendors/spatialgen.md.
 """
 
 from collections.abc import Iterator
@@ -18,10 +18,12 @@ from minting.bodies import Body
 from minting.callers import Caller
 from minting.credentials import Credential, not_revocable, rfc3339, utc
 from minting.keys import Key, Secret
+from minting.operations import Mint, Operation, Request
 from minting.problems import FieldError, KeyRejected, Problem
+from minting.replies import Reply, interpret_status, resource_refused
 from minting.settings import AllowList, Settings
-from minting.upstream import Reply, Upstream, interpret_status, resource_refused, segment
-from minting.vendor import Call, Vendor
+from minting.upstream import Upstream, segment
+from minting.vendor import Vendor
 
 MAX_FILES = 150
 """Files of one upload: both halves, and audio and subtitles in all languages. The vendor has no bound."""
@@ -106,16 +108,16 @@ def unusable(reason: str) -> Problem:
     return KeyRejected("not_configured", f"The team that runs this deployment has to set a SpatialGen key: {reason}.")
 
 
-def reading(call: Call[SpatialGenKeys]) -> dict[str, str]:
+def reading(request: Request[SpatialGenKeys]) -> dict[str, str]:
     """The header of reads and licences."""
-    return {"X-SPATIALGEN-APPKEY": readonly_key(call.key).key.strip()}
+    return {"X-SPATIALGEN-APPKEY": readonly_key(request.key).key.strip()}
 
 
-def uploading(call: Call[SpatialGenKeys]) -> dict[str, str]:
+def uploading(request: Request[SpatialGenKeys]) -> dict[str, str]:
     """The header of uploads."""
-    if call.key.upload is None:
+    if request.key.upload is None:
         raise unusable("there is no upload key in its secret")
-    return {"X-SPATIALGEN-APPKEY": call.key.upload.key.strip()}
+    return {"X-SPATIALGEN-APPKEY": request.key.upload.key.strip()}
 
 
 # What the vendor's statuses mean
@@ -130,7 +132,7 @@ def sent_interpret(reply: Reply) -> Problem | None:
 
 
 def thing_interpret(reply: Reply) -> Problem | None:
-    """The request names one thing: it is refused (403), unknown (404), or over (409, 410)."""
+    """The body names one thing: it is refused (403), unknown (404), or over (409, 410)."""
     if reply.status == 403:
         return resource_refused(reply.status)
     if reply.status in {404, 409, 410}:
@@ -148,7 +150,7 @@ starts = Upstream(settings.spatialgen_api_url, interpret=sent_interpret)
 drm = Upstream(settings.spatialgen_drm_url, repeatable=["widevine/license"], interpret=thing_interpret)
 
 
-@vendor.expires(EXPIRES_IN)
+@vendor.key_expires(EXPIRES_IN)
 def key_life(keys: SpatialGenKeys) -> float | None:
     """Seconds until the readonly key ends; None for a deployment that only uploads."""
     return seconds_left(keys.readonly) if keys.readonly else None
@@ -175,12 +177,12 @@ def permit_lease(_: LeaseRequest, __: Caller) -> Iterator[FieldError]:
         yield FieldError("", "This deployment hands out no key (SPATIALGEN_LEASE)")
 
 
-@vendor.mints("POST /v1/spatialgen/keys", body=LeaseRequest, forbidden_fields=permit_lease)
-def lease(_: LeaseRequest, call: Call[SpatialGenKeys]) -> Credential[Lease]:
+@vendor.route(Mint(body=LeaseRequest, forbidden_fields=permit_lease), "POST /v1/spatialgen/keys")
+def lease(_: LeaseRequest, request: Request[SpatialGenKeys]) -> Credential[Lease]:
     """The readonly key as it is: every caller gets the same one, and it ends for all of them at once."""
-    held = readonly_key(call.key)
-    body = Lease(held.key.strip(), held.role, rfc3339(held.expires_at))
-    return Credential(body, body.key, held.expires_at)
+    held = readonly_key(request.key)
+    fields = Lease(held.key.strip(), held.role, rfc3339(held.expires_at))
+    return Credential(fields, fields.key, held.expires_at)
 
 
 class RevokeRequest(Body, frozen=True):
@@ -189,10 +191,10 @@ class RevokeRequest(Body, frozen=True):
     key: str
 
 
-@vendor.serves("POST /v1/spatialgen/keys/revoke", body=RevokeRequest)
-def revoke(_: RevokeRequest, call: Call[SpatialGenKeys]) -> NoReturn:
+@vendor.route(Operation(body=RevokeRequest), "POST /v1/spatialgen/keys/revoke")
+def revoke(_: RevokeRequest, request: Request[SpatialGenKeys]) -> NoReturn:
     """The team can revoke the key on the vendor's dashboard, for all callers at once; no call can."""
-    raise not_revocable(readonly_key(call.key).expires_at - datetime.now(UTC))
+    raise not_revocable(readonly_key(request.key).expires_at - datetime.now(UTC))
 
 
 # Reads
@@ -291,27 +293,31 @@ def permit_reading(_: Body, __: Caller) -> Iterator[FieldError]:
         yield FieldError("", "This deployment offers no folder (SPATIALGEN_FOLDERS)")
 
 
-@vendor.serves(
+@vendor.route(
+    Operation(
+        body=VideosRequest,
+        outcome="read",
+        allow={"folderName": "spatialgen_folders"},
+        forbidden_fields=permit_reading,
+        counted=True,
+        uses_key=readonly_part,
+    ),
     "GET /v1/spatialgen/videos",
-    body=VideosRequest,
-    outcome="read",
-    allow={"folderName": "spatialgen_folders"},
-    forbidden_fields=permit_reading,
-    counted=True,
-    uses_key=readonly_part,
 )
-def list_videos(request: VideosRequest, call: Call[SpatialGenKeys]) -> Videos:
+def list_videos(body: VideosRequest, request: Request[SpatialGenKeys]) -> Videos:
     """Published streams, newest first, one page of them.
 
     We filter the vendor's answer again: an older page of its documents does not know `visibility`.
     """
-    folders = request.folderName or sorted(settings.spatialgen_folders.of(call.caller.id))
+    folders = body.folderName or sorted(settings.spatialgen_folders.of(request.caller.id))
     filters = [("folderName", folder) for folder in folders if "*" not in folders]
-    visibility = request.visibility or None
+    visibility = body.visibility or None
     filters += [("visibility", visibility)] if visibility else []
     path = f"videos/published?{urlencode(filters)}"
-    found = api.request("GET", path, list[Published], call.deadline, headers=reading(call), interpret=interpret_status)
-    return Videos(*request.of([each for each in found if fits(each, folders, visibility)]))
+    found = api.request(
+        "GET", path, list[Published], request.deadline, headers=reading(request), interpret=interpret_status
+    )
+    return Videos(*body.of([each for each in found if fits(each, folders, visibility)]))
 
 
 def fits(each: Published, folders: list[str], visibility: str | None) -> bool:
@@ -322,19 +328,22 @@ def fits(each: Published, folders: list[str], visibility: str | None) -> bool:
 STREAMS = "/v1/spatialgen/videos/{id}/streams"
 
 
-@vendor.serves(
-    f"GET {STREAMS}", body=StreamsRequest, outcome="read", forbidden_fields=permit_reading, counted=True, uses_key=readonly_part
+@vendor.route(
+    Operation(
+        body=StreamsRequest, outcome="read", forbidden_fields=permit_reading, counted=True, uses_key=readonly_part
+    ),
+    f"GET {STREAMS}",
 )
-def list_streams(request: StreamsRequest, call: Call[SpatialGenKeys]) -> Video:
+def list_streams(body: StreamsRequest, request: Request[SpatialGenKeys]) -> Video:
     """A video's streams, one page of them.
 
     A video in another folder gets the answer of one that is not there, so that nobody can try out ids.
     """
-    path = f"videos/{request.id}/streams"
-    video = api.request("GET", path, WholeVideo, call.deadline, headers=reading(call), interpret=video_interpret)
-    if (video.library.folderName or "") not in settings.spatialgen_folders.of(call.caller.id):
+    path = f"videos/{body.id}/streams"
+    video = api.request("GET", path, WholeVideo, request.deadline, headers=reading(request), interpret=video_interpret)
+    if (video.library.folderName or "") not in settings.spatialgen_folders.of(request.caller.id):
         raise no_video()
-    streams, following = request.of(video.streams)
+    streams, following = body.of(video.streams)
     return Video(streams, video.library, following)
 
 
@@ -369,18 +378,20 @@ class License(msgspec.Struct, frozen=True):
     license: Annotated[str, msgspec.Meta(min_length=1)]
 
 
-@vendor.serves(
+@vendor.route(
+    Operation(
+        body=LicenseRequest,
+        outcome="licensed",
+        forbidden_fields=permit_reading,
+        counted=True,
+        max_body_bytes=32 * 1024,
+        uses_key=readonly_part,
+    ),
     "POST /v1/spatialgen/licenses/widevine",
-    body=LicenseRequest,
-    outcome="licensed",
-    forbidden_fields=permit_reading,
-    counted=True,
-    max_body_bytes=32 * 1024,
-    uses_key=readonly_part,
 )
-def license_widevine(request: LicenseRequest, call: Call[SpatialGenKeys]) -> License:
+def license_widevine(body: LicenseRequest, request: Request[SpatialGenKeys]) -> License:
     """A licence for one player. The folder that a `key_id` belongs to cannot be looked up: any that is offered will do."""
-    return drm.request("POST", "widevine/license", License, call.deadline, headers=reading(call), json=request)
+    return drm.request("POST", "widevine/license", License, request.deadline, headers=reading(request), json=body)
 
 
 # What may be uploaded
@@ -643,7 +654,7 @@ class SignedPart(msgspec.Struct, frozen=True):
 
 
 class Signed(File, frozen=True, kw_only=True):
-    """Answer to a request for part URLs."""
+    """Answer to a body for part URLs."""
 
     parts: Annotated[list[SignedPart], msgspec.Meta(min_length=1)]
 
@@ -677,56 +688,58 @@ class Completed(File, frozen=True, kw_only=True):
     libraryId: Number = None
 
 
-def upload_of(request: UploadRequest) -> str:
+def upload_of(body: UploadRequest) -> str:
     """The thing that must be the caller's own."""
-    return f"upload#{request.sessionId}"
+    return f"upload#{body.sessionId}"
 
 
-def file_of(request: FileRequest) -> str:
+def file_of(body: FileRequest) -> str:
     """The same for a file: that the vendor itself holds a file to its upload is not documented."""
-    return f"{upload_of(request)}#{request.uploadId}"
+    return f"{upload_of(body)}#{body.uploadId}"
 
 
-def at(request: FileRequest, step: str) -> str:
+def at(body: FileRequest, step: str) -> str:
     """Where the vendor takes a step with a file."""
-    return f"videos/uploads/{segment(request.sessionId)}/files/{segment(request.uploadId)}/{step}"
+    return f"videos/uploads/{segment(body.sessionId)}/files/{segment(body.uploadId)}/{step}"
 
 
-def permit_upload(request: StartRequest, _: Caller) -> Iterator[FieldError]:
+def permit_upload(body: StartRequest, _: Caller) -> Iterator[FieldError]:
     """Refuses an upload to the vendor's own default folder, unless every folder is offered."""
-    if request.folderName is None and "*" not in settings.spatialgen_upload_folders:
+    if body.folderName is None and "*" not in settings.spatialgen_upload_folders:
         yield FieldError("folderName", "Name a folder that this deployment offers (SPATIALGEN_UPLOAD_FOLDERS)")
 
 
-@vendor.serves(
+@vendor.route(
+    Operation(
+        body=StartRequest,
+        outcome="started",
+        status=201,
+        allow={"folderName": "spatialgen_upload_folders"},
+        forbidden_fields=permit_upload,
+        counted=True,
+        max_body_bytes=256 * 1024,
+        uses_key=upload_part,
+    ),
     "POST /v1/spatialgen/uploads",
-    body=StartRequest,
-    outcome="started",
-    status=201,
-    allow={"folderName": "spatialgen_upload_folders"},
-    forbidden_fields=permit_upload,
-    counted=True,
-    max_body_bytes=256 * 1024,
-    uses_key=upload_part,
 )
-def start(request: StartRequest, call: Call[SpatialGenKeys]) -> Started:
+def start(body: StartRequest, request: Request[SpatialGenKeys]) -> Started:
     """A new upload, with which its caller alone may go on. A folder that is not named is the vendor's default."""
-    begun = begin(request, call)
+    begun = begin(body, request)
     try:
-        remember(begun, call)
+        remember(begun, request)
     except Problem as problem:
         raise left_behind(problem) from None
     return Started(begun.session, begun.files)
 
 
-def begin(request: StartRequest, call: Call[SpatialGenKeys]) -> Begun:
+def begin(body: StartRequest, request: Request[SpatialGenKeys]) -> Begun:
     """Asks the vendor once. A problem is not retryable if an upload may have begun all the same.
 
     It may have after an answer that is lost or unusable, and after a fault inside the vendor.
     A 503 says that the vendor has done nothing (RFC 9110 section 15.6.4).
     """
     try:
-        return starts.request("POST", "videos/uploads", Begun, call.deadline, headers=uploading(call), json=request)
+        return starts.request("POST", "videos/uploads", Begun, request.deadline, headers=uploading(request), json=body)
     except Problem as problem:
         status = problem.vendor_status or 0
         if problem.ambiguous or (status >= 500 and status != 503):
@@ -734,11 +747,11 @@ def begin(request: StartRequest, call: Call[SpatialGenKeys]) -> Begun:
         raise
 
 
-def remember(begun: Begun, call: Call[SpatialGenKeys]) -> None:
+def remember(begun: Begun, request: Request[SpatialGenKeys]) -> None:
     """Writes down whose the upload and its files are."""
     files = [file_of(FileRequest(begun.session, file.uploadId)) for file in begun.files]
     for thing in [upload_of(UploadRequest(begun.session)), *files]:
-        vendor.owners.remember(thing, call.caller, datetime.now(UTC) + LIFE, call.deadline)
+        vendor.owners.remember(thing, request.caller, datetime.now(UTC) + LIFE, request.deadline)
 
 
 def left_behind(problem: Problem) -> Problem:
@@ -750,66 +763,63 @@ def left_behind(problem: Problem) -> Problem:
     return Problem(problem.code, detail, vendor_status=problem.vendor_status, retryable=False)
 
 
-@vendor.serves(
-    f"POST {FILE}/part-urls", body=PartUrlsRequest, outcome="signed", resource=file_of, owner_only=True, uses_key=upload_part
+@vendor.route(
+    Operation(body=PartUrlsRequest, outcome="signed", resource=file_of, owner_only=True, uses_key=upload_part),
+    f"POST {FILE}/part-urls",
 )
-def sign_parts(request: PartUrlsRequest, call: Call[SpatialGenKeys]) -> Credential[PartUrls]:
+def sign_parts(body: PartUrlsRequest, request: Request[SpatialGenKeys]) -> Credential[PartUrls]:
     """Presigned URLs, as often as wanted until the file is complete. The record has the fingerprint of the first."""
-    some: dict[str, object] = {"partNumbers": request.partNumbers}
-    wanted = some if request.partNumbers else {"startPartNumber": request.startPartNumber, "count": request.count}
-    path = at(request, "part-urls")
-    signed = api.request("POST", path, Signed, call.deadline, headers=uploading(call), json=wanted)
-    body = PartUrls(**msgspec.structs.asdict(signed) | {"parts": [PartUrl.of(part) for part in signed.parts]})
+    some: dict[str, object] = {"partNumbers": body.partNumbers}
+    wanted = some if body.partNumbers else {"startPartNumber": body.startPartNumber, "count": body.count}
+    path = at(body, "part-urls")
+    signed = api.request("POST", path, Signed, request.deadline, headers=uploading(request), json=wanted)
+    fields = PartUrls(**msgspec.structs.asdict(signed) | {"parts": [PartUrl.of(part) for part in signed.parts]})
     ends = [end for end in (utc(part.expiresAt) for part in signed.parts) if end]
-    return Credential(body, signed.parts[0].url, min(ends, default=None))
+    return Credential(fields, signed.parts[0].url, min(ends, default=None))
 
 
-@vendor.serves(
+@vendor.route(
+    Operation(
+        body=CompleteRequest,
+        outcome="completed",
+        resource=file_of,
+        owner_only=True,
+        max_body_bytes=1024 * 1024,
+        uses_key=upload_part,
+    ),
     f"POST {FILE}/complete",
-    body=CompleteRequest,
-    outcome="completed",
-    resource=file_of,
-    owner_only=True,
-    max_body_bytes=1024 * 1024,
-    uses_key=upload_part,
 )
-def complete(request: CompleteRequest, call: Call[SpatialGenKeys]) -> Completed:
+def complete(body: CompleteRequest, request: Request[SpatialGenKeys]) -> Completed:
     """Ends a file's upload, and says so again when asked again. The last file's makes the video."""
-    wanted = {"parts": request.parts} if request.parts else {}
-    path = at(request, "complete")
-    return api.request("POST", path, Completed, call.deadline, headers=uploading(call), json=wanted)
+    wanted = {"parts": body.parts} if body.parts else {}
+    path = at(body, "complete")
+    return api.request("POST", path, Completed, request.deadline, headers=uploading(request), json=wanted)
 
 
-@vendor.serves(
+@vendor.route(
+    Operation(
+        body=UploadRequest, outcome="cancelled", status=204, resource=upload_of, owner_only=True, uses_key=upload_part
+    ),
     f"DELETE {UPLOAD}",
-    body=UploadRequest,
-    outcome="cancelled",
-    status=204,
-    resource=upload_of,
-    owner_only=True,
-    uses_key=upload_part,
 )
-def cancel(request: UploadRequest, call: Call[SpatialGenKeys]) -> None:
+def cancel(body: UploadRequest, request: Request[SpatialGenKeys]) -> None:
     """Ends the upload of all files for good. 204 says that the vendor has cancelled it.
 
     The vendor's 404, 409 and 410 are `not_found`: the upload is over, and may have become a video.
     """
-    api.reply("DELETE", f"videos/uploads/{segment(request.sessionId)}", call.deadline, headers=uploading(call))
+    api.reply("DELETE", f"videos/uploads/{segment(body.sessionId)}", request.deadline, headers=uploading(request))
 
 
-@vendor.serves(
+@vendor.route(
+    Operation(
+        body=UploadRequest, outcome="cancelled", status=204, resource=upload_of, owner_only=True, uses_key=upload_part
+    ),
     f"POST {UPLOAD}/cancel",
-    body=UploadRequest,
-    outcome="cancelled",
-    status=204,
-    resource=upload_of,
-    owner_only=True,
-    uses_key=upload_part,
 )
 @deprecated("Use DELETE; version 0.3 removes this route.", category=None)
-def cancel_by_post(request: UploadRequest, call: Call[SpatialGenKeys]) -> None:
+def cancel_by_post(body: UploadRequest, request: Request[SpatialGenKeys]) -> None:
     """The old way to cancel: use DELETE on the upload itself, which does the same."""
-    cancel(request, call)
+    cancel(body, request)
 
 
 handler = vendor.handler

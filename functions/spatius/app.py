@@ -1,4 +1,4 @@
-"""Spatius: session tokens for its Direct Mode. CredentialTraits and sources: docs/vendors/spatius.md."""
+"""Spatius: session tokens for its Direct Mode. Facts and sources: docs/vendors/spatius.md."""
 
 import base64
 from datetime import UTC, datetime, timedelta
@@ -12,10 +12,12 @@ from minting.bodies import Body
 from minting.credentials import Credential, CredentialTraits
 from minting.deadline import Deadline
 from minting.keys import ApiKey
+from minting.operations import Mint, Request
 from minting.problems import Problem
+from minting.replies import Reply, interpret_status, vendor_error
 from minting.settings import AllowList, Settings
-from minting.upstream import Reply, Upstream, interpret_status, vendor_error
-from minting.vendor import Call, Vendor
+from minting.upstream import Upstream
+from minting.vendor import Vendor
 
 type Region = Literal["us-west", "ap-northeast", "cn-beijing"]
 REGIONS: tuple[Region, ...] = ("us-west", "ap-northeast", "cn-beijing")
@@ -122,20 +124,22 @@ def console(region: Region) -> Upstream:
     return Upstream(url, repeatable=again, interpret=interpret)
 
 
-@vendor.mints(
+@vendor.route(
+    Mint(
+        body=MintRequest,
+        traits=CredentialTraits(single_use=True, ttl="ttl_seconds"),
+        allow={"avatarId": "spatius_avatar_ids", "region": "spatius_regions"},
+        public={"appId": "spatius_app_id", "region": "spatius_region"},
+    ),
     "POST /v1/spatius/session-tokens",
-    body=MintRequest,
-    traits=CredentialTraits(single_use=True, ttl="ttl_seconds"),
-    allow={"avatarId": "spatius_avatar_ids", "region": "spatius_regions"},
-    public={"appId": "spatius_app_id", "region": "spatius_region"},
 )
-def mint(request: MintRequest, call: Call[ApiKey]) -> Credential[SessionToken]:
+def mint(body: MintRequest, request: Request[ApiKey]) -> Credential[SessionToken]:
     """One token for one connection; expiry stops new connections only. The vendor does not say when it ends: we do."""
-    region = request.region or vendor.settings.spatius_region
-    expire_at = int(time()) + request.ttl_seconds
-    token = token_of(consoles(region), expire_at, call)
-    body = SessionToken(sessionToken=token, appId=app_id(token), avatarId=request.avatarId, region=region)
-    return Credential(body, token, datetime.fromtimestamp(expire_at, UTC))
+    region = body.region or vendor.settings.spatius_region
+    expire_at = int(time()) + body.ttl_seconds
+    token = token_of(consoles(region), expire_at, request)
+    fields = SessionToken(sessionToken=token, appId=app_id(token), avatarId=body.avatarId, region=region)
+    return Credential(fields, token, datetime.fromtimestamp(expire_at, UTC))
 
 
 def consoles(first: Region) -> list[Region]:
@@ -151,22 +155,22 @@ def consoles(first: Region) -> list[Region]:
 console(vendor.settings.spatius_region)  # now, because a wrong base URL must stop the function from starting
 
 
-def token_of(regions: list[Region], expire_at: int, call: Call[ApiKey]) -> str:
+def token_of(regions: list[Region], expire_at: int, request: Request[ApiKey]) -> str:
     """A token from the first console that is in order. Each has half of the time that is left: good answers may take 9 s."""
     for region in regions[:-1]:
-        half = call.deadline.part(0.5)  # not in the try: a region that there was no time to ask has not failed
+        half = request.deadline.part(0.5)  # not in the try: a region that there was no time to ask has not failed
         try:
-            return token_from(region, expire_at, call, half)
+            return token_from(region, expire_at, request, half)
         except Problem as problem:
             if problem.code not in REGIONAL or not problem.retryable:
                 raise
             failed_at[region] = monotonic()
-    return token_from(regions[-1], expire_at, call, call.deadline)
+    return token_from(regions[-1], expire_at, request, request.deadline)
 
 
-def token_from(region: Region, expire_at: int, call: Call[ApiKey], deadline: Deadline) -> str:
+def token_from(region: Region, expire_at: int, request: Request[ApiKey], deadline: Deadline) -> str:
     """A token from one region's console."""
-    headers, wanted = {"X-Api-Key": call.key.api_key}, {"expireAt": expire_at}
+    headers, wanted = {"X-Api-Key": request.key.api_key}, {"expireAt": expire_at}
     return console(region).request("POST", "session-tokens", Token, deadline, headers=headers, json=wanted).sessionToken
 
 

@@ -1,4 +1,4 @@
-"""Trulience: single-use avatar session JWTs. CredentialTraits and sources: docs/vendors/trulience.md."""
+"""Trulience: single-use avatar session JWTs. Facts and sources: docs/vendors/trulience.md."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -8,10 +8,12 @@ import msgspec
 from minting.bodies import Body
 from minting.credentials import Credential, CredentialTraits
 from minting.keys import ApiKey
+from minting.operations import Mint, Request
 from minting.problems import Problem
+from minting.replies import Reply, interpret_status, resource_refused
 from minting.settings import AllowList, Settings
-from minting.upstream import Reply, Upstream, interpret_status, resource_refused
-from minting.vendor import Call, Vendor
+from minting.upstream import Upstream
+from minting.vendor import Vendor
 
 STATUSES = {19: 400, 16: 401, 33: 403, 34: 403, 35: 403, 36: 429, 45: 500}
 """The vendor's error numbers; it says to go by these. Each means what its status means."""
@@ -72,7 +74,7 @@ def number(reply: Reply) -> int | None:
 
 
 def about_avatar(reply: Reply, code: int | None) -> bool:
-    """Every request names an avatar, so a 403 without a number is about it, unless the text names the key."""
+    """Every body names an avatar, so a 403 without a number is about it, unless the text names the key."""
     return code == NOT_THIS_AVATAR or (code is None and reply.status == 403 and b"API key" not in reply.body)
 
 
@@ -81,21 +83,23 @@ vendor = Vendor("trulience", TrulienceSettings, ApiKey)
 api = Upstream(vendor.settings.trulience_api_url, repeatable=["auth/generate-token"], interpret=interpret)
 
 
-@vendor.mints(
+@vendor.route(
+    Mint(
+        body=MintRequest,
+        traits=CredentialTraits(single_use=True, ttl="expire_at"),
+        allow={"avatar_id": "trulience_avatar_ids"},
+    ),
     "POST /v1/trulience/tokens",
-    body=MintRequest,
-    traits=CredentialTraits(single_use=True, ttl="expire_at"),
-    allow={"avatar_id": "trulience_avatar_ids"},
 )
-def mint(request: MintRequest, call: Call[ApiKey]) -> Credential[SessionToken]:
+def mint(body: MintRequest, request: Request[ApiKey]) -> Credential[SessionToken]:
     """One JWT for one session. Its clock runs from now on, not from its first use."""
     asked_at = datetime.now(UTC)
-    wanted = {"avatar_id": request.avatar_id, "expire_at": request.expire_at}
-    headers = {"x-api-key": call.key.api_key}
-    token = api.request("POST", "auth/generate-token", Token, call.deadline, headers=headers, json=wanted)
-    expires_in = token.expires_in or request.expire_at
-    body = SessionToken(token.jwt, expires_in, request.avatar_id)
-    return Credential(body, token.jwt, asked_at + timedelta(seconds=expires_in))
+    wanted = {"avatar_id": body.avatar_id, "expire_at": body.expire_at}
+    headers = {"x-api-key": request.key.api_key}
+    token = api.request("POST", "auth/generate-token", Token, request.deadline, headers=headers, json=wanted)
+    expires_in = token.expires_in or body.expire_at
+    fields = SessionToken(token.jwt, expires_in, body.avatar_id)
+    return Credential(fields, token.jwt, asked_at + timedelta(seconds=expires_in))
 
 
 vendor.cannot_revoke("POST /v1/trulience/tokens/revoke", "jwt", MAX_TTL)

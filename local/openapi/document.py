@@ -9,6 +9,7 @@ from local.openapi.samples import FOLLOWS, Sample, Samples
 from local.openapi.schemas import REF, Json, referred, schemas_of, sendable, without
 from local.operations import Declared, Owner
 from minting import callers
+from minting.operations import SessionMint
 
 VERSION = "1.0.0"
 """The wire contract's: its first number is the routes' `v1`."""
@@ -16,7 +17,7 @@ VERSION = "1.0.0"
 TIME = {"type": "string", "format": "date-time", "pattern": "^[0-9-]{10}T[0-9:]{8}Z$"}
 
 MINT: Json = {
-    "description": "The same facts of a credential for every vendor. What is not known is null.",
+    "description": "The traits of a credential, the same for every vendor. Unknown values are null.",
     "type": "object",
     "required": [
         *("id", "vendor", "issued_at", "expires_at", "expires_in"),
@@ -115,13 +116,13 @@ def described(declared: Declared, sample: Sample) -> tuple[Json, dict[str, Json]
     parts = {
         "operationId": declared.name,
         "tags": [declared.owner],
-        **about(declared.operation.ask.__doc__ or ""),
+        **about(declared.handler.__doc__ or ""),
         "parameters": [
             *(parameter(field, in_path, components[name], sample) for field in sorted(parameters)),
-            *([IDEMPOTENCY_KEY] if declared.operation.sessions else []),
+            *([IDEMPOTENCY_KEY] if isinstance(declared.operation, SessionMint) else []),
             ON_BEHALF_OF,
         ],
-        "deprecated": hasattr(declared.operation.ask, "__deprecated__"),
+        "deprecated": hasattr(declared.handler, "__deprecated__"),
         "requestBody": None,
         "responses": responses(declared, answer, sample),
     }

@@ -7,6 +7,7 @@ import msgspec
 
 from local.openapi.schemas import REF, Json
 from local.operations import Declared
+from minting.operations import SessionMint
 from minting.problems import CATALOGUE, FieldError, Kind
 
 PROBLEM = "application/problem+json"
@@ -47,13 +48,13 @@ OPTIONAL: dict[str, Json] = {
 def statuses(declared: Declared) -> set[int]:
     """Those of the failures that an operation may meet."""
     operation = declared.operation
-    lasting = operation.owned or operation.sessions or declared.answer is NoReturn
+    lasting = operation.owner_only or isinstance(operation, SessionMint) or declared.answer is NoReturn
     return {
         *(400, 401, 403, 429, 500, 503),
-        *((404,) if operation.owned or "{" in declared.path else ()),
+        *((404,) if operation.owner_only or "{" in declared.path else ()),
         *((409,) if lasting else ()),
         *((413, 415) if declared.has_body else ()),
-        *((502, 504) if declared.asked and operation.keyed else ()),
+        *((502, 504) if declared.asked and operation.needs_key else ()),
     }
 
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local.parameters import PAIRS
-from minting import keys
+from minting import keyring
 from minting.callers import Caller
 from tests.functions.contract import (
     INVALID,
@@ -528,8 +528,8 @@ def test_a_rotated_certificate_signs_once_the_old_one_is_five_minutes_old(
     agora, newer = function("agora"), "0" * 32
     agora.put_key({"app_id": APP_ID, "app_certificate": newer})
     token_of(minted(ask(agora)))
-    later = monotonic() + keys.MAX_AGE
-    monkeypatch.setattr(keys, "monotonic", lambda: later)
+    later = monotonic() + keyring.MAX_AGE
+    monkeypatch.setattr(keyring, "monotonic", lambda: later)
     token = minted(ask(agora)).fields["token"]
     assert rebuilt(read(token), newer) == unpacked(token)
 

@@ -368,7 +368,7 @@ def test_an_answer_that_comes_late_does_not_hold_the_caller(
     warm: Fresh, upstream: Upstream, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     minting = warm(upstream.vendor)
-    monkeypatch.setattr(minting.module.vendor.ledger, "_client", NoTable())  # all of the time is the vendor's
+    monkeypatch.setattr(minting.module.vendor.table, "_client", NoTable())  # all of the time is the vendor's
     began = monotonic()
     assert said(faulty(minting, upstream, fault, timeout=1.2)) == TIMED_OUT  # a second of it is the function's own
     assert monotonic() - began < 1.2
@@ -377,7 +377,7 @@ def test_an_answer_that_comes_late_does_not_hold_the_caller(
 @every_asking_mint
 def test_the_deadline_is_the_deployments(function: Fresh, vendor: str, event: str) -> None:
     minting = function(vendor, DEADLINE_SECONDS="0.3")
-    minting.module.vendor.ledger._client = NoTable()
+    minting.module.vendor.table._client = NoTable()
     minting.twin.fault(LATE["slow"])
     began = monotonic()
     assert said(minting.ask(event)) == TIMED_OUT

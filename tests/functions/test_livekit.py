@@ -8,7 +8,7 @@ import pytest
 from livekit.api import TokenVerifier
 
 from local.parameters import PAIRS
-from minting import keys
+from minting import keyring
 from tests.functions.contract import (
     INVALID,
     LISTINGS,
@@ -395,8 +395,8 @@ def test_a_rotated_secret_signs_once_the_old_one_is_five_minutes_old(
     assert claims(minted(ask(livekit)))
     livekit.put_key({"api_key": KEY, "api_secret": OTHER_SECRET})
     assert claims(minted(ask(livekit)))
-    later = monotonic() + keys.MAX_AGE
-    monkeypatch.setattr(keys, "monotonic", lambda: later)
+    later = monotonic() + keyring.MAX_AGE
+    monkeypatch.setattr(keyring, "monotonic", lambda: later)
     assert claims(minted(ask(livekit)), OTHER_SECRET)
 
 

@@ -278,7 +278,7 @@ def test_the_wait_ends_with_its_budget(function: Fresh, monkeypatch: pytest.Monk
 
 def test_a_deadline_shorter_than_the_wait_still_holds(function: Fresh, monkeypatch: pytest.MonkeyPatch) -> None:
     odyssey = function("odyssey", DEADLINE_SECONDS="0.3")
-    odyssey.module.vendor.ledger._client = NoTable()  # all of the time is the vendor's
+    odyssey.module.vendor.table._client = NoTable()  # all of the time is the vendor's
     monkeypatch.setattr(odyssey.module, "POLL_SECONDS", 0.05)
     settings(odyssey, busy_polls=1000)
     began = monotonic()

@@ -14,9 +14,9 @@ import pytest
 import requests
 from botocore.config import Config
 
-from minting import aws, relay
+from minting import aws, sealing, store
 from minting.deadline import Deadline
-from minting.table import Item, Ledger
+from minting.table import Item, Table
 from tests.functions.contract import FACTS, INVALID, MINT, NOT_FOUND, Fresh, faults, moment, said
 from tests.trust.table import CHANGE, READ, SECRET, Wire, dynamodb, items, used
 
@@ -40,7 +40,7 @@ def odyssey(function: Fresh) -> "Function":
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Sets the relay's clock so many seconds ahead."""
-    return lambda seconds: monkeypatch.setattr(relay, "time", lambda: time() + seconds)
+    return lambda seconds: monkeypatch.setattr(store, "time", lambda: time() + seconds)
 
 
 @pytest.fixture
@@ -248,8 +248,8 @@ def test_nothing_in_the_table_opens_what_is_sealed(odyssey: "Function", bundle: 
     assert len(tried) > 10
     for secret in tried:
         with pytest.raises(ValueError, match="another secret"):
-            relay.unseal(secret, sealed)
-    assert TOKEN.encode() in relay.unseal(relay_id, sealed)
+            sealing.unseal(secret, sealed)
+    assert TOKEN.encode() in sealing.unseal(relay_id, sealed)
 
 
 def test_ending_takes_the_sealed_text_out_of_the_table(odyssey: "Function", bundle: "Bundle", table: str) -> None:
@@ -266,14 +266,14 @@ def test_what_the_table_forgets_meanwhile_is_over_and_nothing_of_it_comes_back(
     odyssey: "Function", bundle: "Bundle", table: str, monkeypatch: pytest.MonkeyPatch, ask: Callable[..., "Answer"]
 ) -> None:
     relay_id = registered(odyssey, viewers=1)
-    read = Ledger.read
+    read = Table.get
 
-    def last_read(ledger: Ledger, key: str, deadline: Deadline) -> Item:
-        item = read(ledger, key, deadline)
+    def last_read(items: Table, key: str, deadline: Deadline) -> Item:
+        item = read(items, key, deadline)
         dynamodb(bundle).delete_item(TableName=table, Key={"id": {"S": f"odyssey#{key}"}})
         return item
 
-    monkeypatch.setattr(Ledger, "read", last_read)
+    monkeypatch.setattr(Table, "get", last_read)
     assert ask(odyssey, relay_id).status == (204 if ask is end else 404)
     assert not [key for key in items(bundle, table) if "#broadcast#" in key]
 
@@ -296,7 +296,7 @@ def test_what_somebody_changed_in_the_table_is_shown_to_nobody(
 @pytest.fixture
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """AWS's stand-in answers in turn, and slowly."""
-    monkeypatch.setattr(aws, "PATIENCE", aws.PATIENCE.merge(Config(read_timeout=60)))
+    monkeypatch.setattr(aws, "CONFIG", aws.CONFIG.merge(Config(read_timeout=60)))
 
 
 @pytest.mark.usefixtures("_patience")
@@ -360,7 +360,7 @@ def test_registrations_count_and_reads_do_not(function: Fresh, bundle: "Bundle",
 def test_a_registration_that_fails_is_not_counted(
     odyssey: "Function", bundle: "Bundle", table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay, "seal", lambda *_: 1 / 0)
+    monkeypatch.setattr(store, "seal", lambda *_: 1 / 0)
     assert register(odyssey).body["code"] == "internal_error"
     assert used(bundle, table) == {"hour": 0, "day": 0}
 
@@ -400,7 +400,7 @@ def test_without_the_table_there_are_no_broadcasts(
     function: Fresh, nobody: str, monkeypatch: pytest.MonkeyPatch, event: str
 ) -> None:
     once: dict[str, Any] = {"retries": {"mode": "standard", "total_max_attempts": 1}}
-    monkeypatch.setattr(aws, "PATIENCE", Config(read_timeout=0.1, **once))
+    monkeypatch.setattr(aws, "CONFIG", Config(read_timeout=0.1, **once))
     answer = function("odyssey", AWS_ENDPOINT_URL_DYNAMODB=nobody).ask(event)
     assert (answer.status, answer.body["code"], answer.body["fault"]) == (503, "limits_unavailable", "operator")
 

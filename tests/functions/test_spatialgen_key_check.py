@@ -59,7 +59,7 @@ def test_a_schedule_asks_no_vendor_and_counts_in_no_limit(function: Fresh, bundl
 def test_a_key_that_is_replaced_clears_the_alarm_without_a_caller(
     function: Fresh, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("minting.keys.MAX_AGE", 0)
+    monkeypatch.setattr("minting.keyring.MAX_AGE", 0)
     spatialgen = function("spatialgen", {"readonly": readonly(0.1)})
     spatialgen.send(SCHEDULED)
     assert printed(capsys)[1][0] < 86_400

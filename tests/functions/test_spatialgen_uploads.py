@@ -589,7 +589,7 @@ def test_the_upload_key_is_in_no_answer(function: Fresh) -> None:
     answers = []
     for status in (200, 400, 401, 403, 404, 409, 500):
         spatialgen.twin.reset()
-        spatialgen.module.vendor._keys._refusals.clear()
+        spatialgen.module.vendor._keyring._rejections.clear()
         begun = started(spatialgen)
         spatialgen.twin.fault(Fault(status=status, body=LOUD | {"message": "{key}", "uploadId": "f"}))
         answers += [begun.sign(), begun.complete(), begun.cancel(), spatialgen.ask("spatialgen-start", upload())]
@@ -878,7 +878,7 @@ def test_a_start_that_fails_is_given_back(function: Fresh) -> None:
     for status in (400, 401, 500):
         spatialgen.twin.fault(Fault(path=UPLOADS, status=status, times=1))
         assert spatialgen.ask("spatialgen-start", upload()).status >= 400
-        spatialgen.module.vendor._keys._refusals.clear()
+        spatialgen.module.vendor._keyring._rejections.clear()
     assert started(spatialgen)
 
 
@@ -908,11 +908,11 @@ def test_every_error_goes_by_its_status_whatever_its_shape(
     begun = started(spatialgen)
     bodies: dict[str, Any] = {"json": {"message": "{key}"}, "text": "{key}", "empty": ""}
     for status, (of_a_start, of_a_step) in STATUSES.items():
-        spatialgen.module.vendor._keys._refusals.clear()
+        spatialgen.module.vendor._keyring._rejections.clear()
         spatialgen.twin.reset()
         spatialgen.twin.fault(Fault(path=UPLOADS, status=status, body=bodies[shape]))
         assert said(spatialgen.ask("spatialgen-start", upload())) == of_a_start.of(status)
-        spatialgen.module.vendor._keys._refusals.clear()
+        spatialgen.module.vendor._keyring._rejections.clear()
         for ask in (begun.sign, begun.complete, begun.cancel):
             assert said(ask()) == of_a_step.of(status), status
 
@@ -1041,7 +1041,7 @@ def test_a_rotated_upload_key_costs_no_upload(function: Fresh, http: requests.Se
     spatialgen = function("spatialgen")
     begun = started(spatialgen)
     for ask in (lambda: started(spatialgen), begun.sign, begun.cancel):
-        old = spatialgen.module.vendor._keys.current(Deadline(5)).upload.key
+        old = spatialgen.module.vendor._keyring.current(Deadline(5)).upload.key
         spatialgen.put_key({"upload": {"key": twin_of(spatialgen).rotate(old)}})
         answer = ask()
         assert isinstance(answer, Upload) or answer.status in {200, 204}

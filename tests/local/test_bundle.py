@@ -40,7 +40,7 @@ Resources:
     Type: AWS::SecretsManager::Secret
     Condition: Convai
     Properties: {Name: !Sub "${AWS::StackName}/convai"}
-  Ledger:
+  Table:
     Type: AWS::DynamoDB::Table
     Properties:
       BillingMode: PAY_PER_REQUEST
@@ -54,7 +54,7 @@ Resources:
     Condition: Convai
     Properties:
       CodeUri: functions/convai
-      Environment: {Variables: {API_KEY_SECRET: !Ref ConvaiSecret, TABLE: !Ref Ledger, CONVAI_API_URL: "", LOG_LEVEL: WARNING}}
+      Environment: {Variables: {API_KEY_SECRET: !Ref ConvaiSecret, TABLE: !Ref Table, CONVAI_API_URL: "", LOG_LEVEL: WARNING}}
       Events:
         Mint: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: post, Path: /v1/convai/tokens}}
         Open: {Type: HttpApi, Properties: {Method: GET, Path: /open, Auth: {Authorizer: NONE}}}
@@ -140,7 +140,7 @@ def test_a_table_is_created_once_as_the_template_says(root: Path) -> None:
             table = client.describe_table(TableName=name)["Table"]
             expiry = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
             assert client.scan(TableName=name)["Count"] == 1
-    assert (table["TableName"], table["KeySchema"]) == (f"{stack}-Ledger", [{"AttributeName": "pk", "KeyType": "HASH"}])
+    assert (table["TableName"], table["KeySchema"]) == (f"{stack}-Table", [{"AttributeName": "pk", "KeyType": "HASH"}])
     assert expiry.get("AttributeName") == "expires"
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from minting.allow import expand_caller, fields_not_allowed
 from minting.bodies import Body
 from minting.callers import Caller
-from minting.allow import named, refused
 from minting.settings import AllowList, FunctionSettings
 
 CALLER = Caller("https://issuer.example", "alice")
@@ -26,8 +26,8 @@ class Some(Body, frozen=True):
 
 def chosen(body: One | Some, listed: str) -> str | list[str] | None:
     """What the operation is given; None where it is refused."""
-    body = named(body, CHOICES, CALLER)
-    errors = list(refused(body, CHOICES, Names(names=AllowList(listed)), CALLER))
+    body = expand_caller(body, CHOICES, CALLER)
+    errors = list(fields_not_allowed(body, CHOICES, Names(names=AllowList(listed)), CALLER))
     assert {error.field for error in errors} <= {"name"}
     return None if errors else body.name
 
@@ -65,7 +65,7 @@ def test_all_of_a_list_must_be_offered() -> None:
 
 @pytest.mark.parametrize("body", [One(None), Some([])])
 def test_what_is_not_sent_needs_no_list(body: One | Some) -> None:
-    assert not list(refused(named(body, CHOICES, CALLER), CHOICES, Names(names=AllowList()), CALLER))
+    assert not list(fields_not_allowed(expand_caller(body, CHOICES, CALLER), CHOICES, Names(names=AllowList()), CALLER))
 
 
 @pytest.mark.parametrize("asked", ["ab", "AB", "aB", "Ab\u200b", "\uff21b"])

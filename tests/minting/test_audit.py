@@ -78,7 +78,7 @@ def test_the_record_of_a_mint_says_what_was_minted(
 
 def broken(answer: dict[str, Any]) -> Callable[..., "Answer"]:
     def ask(made: "Function") -> "Answer":
-        made.module.vendor.ledger._client = NoTable()  # all of the time is the vendor's
+        made.module.vendor.table._client = NoTable()  # all of the time is the vendor's
         made.twin.fault(Fault(**answer))
         return made.ask("convai-mint", timeout=1.2)
 
@@ -89,7 +89,7 @@ def crash(made: "Function") -> "Answer":
     def boom(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a message")
 
-    made.module.vendor._keys._refusals.clear()
+    made.module.vendor._keyring._rejections.clear()
     made.module.api.request = boom
     return made.ask("convai-mint")
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.twins.twin import Fault
-from minting import aws, keys, workers
+from minting import aws, keyring, workers
 from minting.breaker import THRESHOLD
 from minting.deadline import SETTLING_SECONDS, Deadline
-from minting.keys import ApiKey, Keys
-from minting.table import Change, Ledger
+from minting.keyring import Keyring
+from minting.keys import ApiKey
 from minting.problems import Problem
+from minting.table import Table, Write
 from tests.functions.contract import Fresh
 from tests.minting.conftest import Names
 from tests.minting.raw import RawServer
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from tests.conftest import Function
 
 SOON = 0.3
-"""Seconds. AWS's own bounds (`aws.PATIENCE`) are some times that."""
+"""Seconds. AWS's own bounds (`aws.CONFIG`) are some times that."""
 
 
 @pytest.fixture
@@ -53,12 +54,12 @@ def unreachable(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 
 READS: dict[str, tuple[Callable[[Deadline], object], str]] = {
-    "the key": (lambda deadline: Keys("a-secret", ApiKey).current(deadline), "key_unavailable"),
+    "the key": (lambda deadline: Keyring("a-secret", ApiKey).current(deadline), "key_unavailable"),
     "a change": (
-        lambda deadline: Ledger("v", "t").change([Change("k", "SET #a = :a", "", {"a": 1})], deadline),
+        lambda deadline: Table("v", "t").transact([Write("k", "SET #a = :a", "", {"a": 1})], deadline),
         "limits",
     ),
-    "an item": (lambda deadline: Ledger("v", "t").read("k", deadline), "limits"),
+    "an item": (lambda deadline: Table("v", "t").get("k", deadline), "limits"),
 }
 
 
@@ -76,7 +77,7 @@ def test_a_call_that_aws_does_not_answer_ends_at_the_deadline(call: Callable[[De
 def test_without_a_network_a_function_starts_and_refuses_at_its_deadline(
     function: Fresh, nameless: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keys, "READ_SECONDS", SOON)
+    monkeypatch.setattr(keyring, "READ_SECONDS", SOON)
     started = monotonic()
     made = function("trulience", AWS_ENDPOINT_URL=nameless, DEADLINE_SECONDS=str(SOON))
     assert SOON <= monotonic() - started < SOON + 2
@@ -90,9 +91,9 @@ def test_without_a_network_a_function_starts_and_refuses_at_its_deadline(
 def test_a_key_that_is_held_mints_though_secrets_manager_cannot_be_found(
     function: Fresh, nameless: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keys, "READ_SECONDS", SOON)
+    monkeypatch.setattr(keyring, "READ_SECONDS", SOON)
     made = function("trulience")
-    held = made.module.vendor._keys
+    held = made.module.vendor._keyring
     held._held_until = 0.0
     held._client = aws._session().create_client("secretsmanager", "us-east-1", endpoint_url=nameless)
     assert made.ask("trulience-mint").status == 201
@@ -105,10 +106,10 @@ def test_an_aws_call_that_found_no_thread_in_time_is_never_made(monkeypatch: pyt
     made: list[str] = []
     calls: list[Callable[..., Any]] = [over.wait, lambda: made.append("abandoned")]
     for call in calls:
-        with pytest.raises(aws.NotDone, match="TimeoutError"):
-            aws.ask(call, Deadline(0.05))
+        with pytest.raises(aws.CallFailed, match="TimeoutError"):
+            aws.call(call, Deadline(0.05))
     over.set()
-    assert aws.ask(lambda: {"made": made}, Deadline(5)) == {"made": []}
+    assert aws.call(lambda: {"made": made}, Deadline(5)) == {"made": []}
 
 
 class AtOnce:
@@ -123,9 +124,9 @@ class AtOnce:
 @pytest.mark.parametrize("seconds", [0, -1])
 def test_after_the_deadline_aws_is_not_asked(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     monkeypatch.setattr(aws._workers, "_threads", AtOnce())
-    assert aws.ask(lambda: {"asked": True}, Deadline(5)) == {"asked": True}
-    with pytest.raises(aws.NotDone):
-        aws.ask(pytest.fail, Deadline(seconds))
+    assert aws.call(lambda: {"asked": True}, Deadline(5)) == {"asked": True}
+    with pytest.raises(aws.CallFailed):
+        aws.call(pytest.fail, Deadline(seconds))
 
 
 # What was abandoned
@@ -135,14 +136,14 @@ class Late:
     """Stands before a client of the table. The first change is made, but its answer does not come in time."""
 
     def __init__(self, made: "Function") -> None:
-        self._ledger = made.module.vendor.ledger
-        self._client = self._ledger._client
-        self._ledger._client = self
+        self._table = made.module.vendor.table
+        self._client = self._table._client
+        self._table._client = self
         self.over = threading.Event()
 
     def transact_write_items(self, **request: Any) -> Any:
         answer = self._client.transact_write_items(**request)
-        self._ledger._client = self._client
+        self._table._client = self._client
         self.over.wait(30)
         return answer
 

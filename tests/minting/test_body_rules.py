@@ -25,7 +25,7 @@ class Range(Body, frozen=True):
     items: Annotated[list[Item], msgspec.Meta(max_length=2000)] | None = None
 
     @classmethod
-    def faults(cls, sent: Any) -> Iterator[FieldError]:
+    def errors(cls, sent: Any) -> Iterator[FieldError]:
         match sent:
             case {"first": int(first), "last": int(last)} if first > last:
                 yield FieldError("last", "Before first")
@@ -38,7 +38,7 @@ def told(body: Any) -> list[tuple[str, str]]:
         "body": json.dumps(body),
     }
     try:
-        decode_request(event, Range, largest=1_000_000)
+        decode_request(event, Range, max_bytes=1_000_000)
     except Problem as problem:
         return [(error.field, error.message) for error in problem.errors]
     return []

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minting.credentials import Credential, Facts, rfc3339, utc
+from minting.credentials import Credential, CredentialTraits, rfc3339, utc
 from tests.functions.contract import MINT
 
 zones = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -29,7 +29,7 @@ def soon(seconds: float) -> Credential[Token]:
 
 
 def test_the_vendors_fields_stand_beside_the_facts() -> None:
-    answer = soon(60).answer("id-1", "vendor", Facts(single_use=True))
+    answer = soon(60).answer("id-1", "vendor", CredentialTraits(single_use=True))
     mint = answer.pop("mint")
     assert answer == {"token": "t"}
     assert mint.keys() == MINT
@@ -37,19 +37,19 @@ def test_the_vendors_fields_stand_beside_the_facts() -> None:
 
 
 def test_a_vendors_field_cannot_stand_in_for_our_facts() -> None:
-    assert Credential(Forged(), "t", None).answer("id-1", "v", Facts())["mint"]["id"] == "id-1"
+    assert Credential(Forged(), "t", None).answer("id-1", "v", CredentialTraits())["mint"]["id"] == "id-1"
 
 
 def test_what_the_team_adds_stands_beside_the_vendors_fields_and_in_the_place_of_none() -> None:
     public = {"app": "a", "token": "forged", "mint": "forged"}
-    answer = Credential(Token("t"), "t", None, public).answer("id-1", "v", Facts())
+    answer = Credential(Token("t"), "t", None, public).answer("id-1", "v", CredentialTraits())
     assert answer == {"app": "a", "token": "t", "mint": answer["mint"]}
     assert answer["mint"]["id"] == "id-1"
 
 
 @pytest.mark.parametrize("seconds", [0.4, 59.9, 3600])
 def test_what_is_left_is_never_more_than_there_is(seconds: float) -> None:
-    mint = soon(seconds).answer("", "", Facts())["mint"]
+    mint = soon(seconds).answer("", "", CredentialTraits())["mint"]
     left = datetime.fromisoformat(mint["expires_at"]) - datetime.fromisoformat(mint["issued_at"])
     assert seconds - 1 <= mint["expires_in"] <= left.total_seconds() + 1
     assert left.total_seconds() - 1 <= mint["expires_in"] <= seconds + 1
@@ -57,17 +57,17 @@ def test_what_is_left_is_never_more_than_there_is(seconds: float) -> None:
 
 def test_a_life_is_the_time_between_its_start_and_its_end() -> None:
     end = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
-    mint = Credential(Token("t"), "t", end).answer("", "", Facts())["mint"]
+    mint = Credential(Token("t"), "t", end).answer("", "", CredentialTraits())["mint"]
     life = end - datetime.fromisoformat(mint["issued_at"])
     assert mint["expires_in"] == life.total_seconds()
 
 
 def test_a_credential_that_is_over_has_nothing_left() -> None:
-    assert soon(-5).answer("", "", Facts())["mint"]["expires_in"] == 0
+    assert soon(-5).answer("", "", CredentialTraits())["mint"]["expires_in"] == 0
 
 
 def test_an_unknown_end_is_null() -> None:
-    mint = Credential(Token("t"), "t", None).answer("", "", Facts())["mint"]
+    mint = Credential(Token("t"), "t", None).answer("", "", CredentialTraits())["mint"]
     assert (mint["expires_at"], mint["expires_in"]) == (None, None)
 
 

@@ -62,7 +62,11 @@ def test_a_response_is_as_large_as_lambda_takes_and_not_a_byte_larger(
     reply = ask(telling)
     assert (reply["statusCode"], sent(reply) < 1000) == (502, True)
     problem = json.loads(reply["body"])
-    assert (problem["code"], problem["retryable"], "Ask for less" in problem["detail"]) == ("vendor_error", False, True)
+    assert (problem["code"], problem["retryable"], "Ask for fewer" in problem["detail"]) == (
+        "vendor_error",
+        False,
+        True,
+    )
     record = record_of(capsys)
     assert (record["outcome"], record["status"], record["detail"]) == ("vendor_error", 502, problem["detail"])
 

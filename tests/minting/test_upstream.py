@@ -26,7 +26,8 @@ from local.twins.twin import Fault, Routes, Twin
 from minting import workers
 from minting.deadline import Deadline
 from minting.problems import KeyRejected, Problem
-from minting.upstream import MAX_REPLY_BYTES, Reply, Upstream, interpret_status, segment
+from minting.replies import Reply, interpret_status
+from minting.upstream import MAX_REPLY_BYTES, Upstream, segment
 from tests.minting.conftest import Names
 from tests.minting.raw import RawServer
 
@@ -49,7 +50,7 @@ FAR = datetime(2098, 1, 1, tzinfo=UTC)
 
 
 class PlainTwin(Twin):
-    """A vendor of no dialect. Some paths answer with more than anybody should read; all others say where they were sent."""
+    """A vendor of no interpret. Some paths answer with more than anybody should read; all others say where they were sent."""
 
     vendor = "plain"
     url_variable = "PLAIN_URL"
@@ -63,8 +64,8 @@ class PlainTwin(Twin):
             "POST /zipped": lambda: self.packed("gzip", BOMB),
             "POST /zipped-twice": lambda: self.packed("gzip, gzip", gzip.compress(BOMB)),
             "POST /deflated": lambda: self.packed("deflate", BOMB[GZIP_HEAD:]),
-            "POST /largest": lambda: self.padded(LARGEST_REPLY),
-            "POST /large": lambda: self.padded(LARGEST_REPLY + 1),
+            "POST /largest": lambda: self.padded(MAX_REPLY_BYTES),
+            "POST /large": lambda: self.padded(MAX_REPLY_BYTES + 1),
         }
 
     def packed(self, encoding: str, bomb: bytes) -> ResponseReturnValue:

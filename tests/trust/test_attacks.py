@@ -235,8 +235,8 @@ CLAIMS: list[Any] = [
 @pytest.mark.parametrize("vendor", ALL, ids=lambda vendor: vendor.name)
 def test_without_verified_claims_nobody_is_asked_for_anything(unlimited: Fresh, vendor: Vendor) -> None:
     made = unlimited(vendor.name)
-    made.module.vendor._keys._client = None  # a look at the secret would fail
-    made.module.vendor._keys._held = None
+    made.module.vendor._keyring._client = None  # a look at the secret would fail
+    made.module.vendor._keyring._held = None
     authorizers: list[Any] = [{"jwt": {"claims": claims}} for claims in CLAIMS]
     for authorizer in [*authorizers, None, {}, {"jwt": None}, {"lambda": {"iss": "i", "sub": "s"}}, "jwt", []]:
         event = made._bundle.event(vendor.event)
@@ -360,7 +360,7 @@ def test_whatever_a_vendor_says_the_answer_is_ours(
     @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
     def ask(body: Any, status: int) -> None:
         made.twin.reset()
-        made.module.vendor._keys._refusals.clear()
+        made.module.vendor._keyring._rejections.clear()
         made.twin.fault(Fault(status=status, body=body))
         answer = made.ask(vendor.event)
         assert answer.status == 201 or answer.body["code"] not in {

@@ -48,7 +48,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> type[Clock]:
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """AWS's stand-in answers in turn, and slowly; and knows no second try of a transaction, as AWS does by its token."""
-    monkeypatch.setattr(aws, "PATIENCE", aws.PATIENCE.merge(Config(read_timeout=60)))
+    monkeypatch.setattr(aws, "CONFIG", aws.CONFIG.merge(Config(read_timeout=60)))
 
 
 @pytest.fixture
@@ -274,7 +274,7 @@ def test_nobody_mints_while_the_table_is_out_of_reach(
     function: Fresh, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, vendor: Vendor, outage: str
 ) -> None:
     table = request.getfixturevalue(outage)
-    monkeypatch.setattr(aws, "PATIENCE", Config(read_timeout=0.1, **ONCE))
+    monkeypatch.setattr(aws, "CONFIG", Config(read_timeout=0.1, **ONCE))
     made = function(vendor.name, AWS_ENDPOINT_URL_DYNAMODB=table)
     answer = made.ask(vendor.event)
     assert said(answer) == UNAVAILABLE
@@ -298,7 +298,7 @@ TROUBLES: dict[str, Callable[[], AWSResponse]] = {
 def test_nobody_mints_while_the_table_is_in_trouble(
     function: Fresh, wire: Wire, monkeypatch: pytest.MonkeyPatch, vendor: Vendor
 ) -> None:
-    monkeypatch.setattr(aws, "PATIENCE", Config(**ONCE))
+    monkeypatch.setattr(aws, "CONFIG", Config(**ONCE))
     made = function(vendor.name)
     outcomes = {}
     for name, answer in TROUBLES.items():

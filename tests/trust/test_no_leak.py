@@ -171,13 +171,13 @@ def keep(*values: object) -> Drive:
     """What Secrets Manager holds or says is of no use."""
 
     def drive(made: "Function", vendor: Vendor) -> None:
-        client = made.module.vendor._keys._client
+        client = made.module.vendor._keyring._client
         for value in values:
             renew(made)
-            made.module.vendor._keys._held = None
-            made.module.vendor._keys._client = Replaced(value)
+            made.module.vendor._keyring._held = None
+            made.module.vendor._keyring._client = Replaced(value)
             ask(made, vendor)
-        made.module.vendor._keys._client = client
+        made.module.vendor._keyring._client = client
 
     return drive
 
@@ -273,8 +273,8 @@ NO_VENDOR = [
 def renew(made: "Function") -> None:
     """As if nothing had been asked: the twin's faults are gone, and the key and what came of it are read anew."""
     made.twin.reset()
-    made.module.vendor._keys._held_until = 0.0
-    made.module.vendor._keys._refusals.clear()
+    made.module.vendor._keyring._held_until = 0.0
+    made.module.vendor._keyring._rejections.clear()
     if hasattr(made.module, "sign_in"):
         made.module.sign_in.forget()
 
@@ -476,7 +476,7 @@ def test_a_broadcast_is_not_written_down(
     watched = [made.ask("odyssey-watch", sub=sub, **path) for sub in ("alice", "mallory")]
     assert [answer.status for answer in watched] == [200, 429]
     assert [made.ask("odyssey-end", sub=sub, **path).status for sub in ("mallory", "alice")] == [404, 204]
-    for place in ("seal", "_derived"):
+    for place in ("seal", "derived"):
         with patch(f"minting.store.{place}", side_effect=RuntimeError(TEXT)):
             assert made.ask("odyssey-register", sent).status == 500
     everything = "".join([*logged, *capfd.readouterr()])
@@ -488,7 +488,7 @@ def test_a_broadcast_is_not_written_down(
 def test_the_keys_place_in_memory_has_no_name_that_shows_it(start: Callable[[Vendor], "Function"]) -> None:
     for vendor in ALL:
         module = start(vendor).module
-        names = {**vars(module), **vars(module.vendor), **vars(module.vendor._keys)}
+        names = {**vars(module), **vars(module.vendor), **vars(module.vendor._keyring)}
         assert traces(repr({name: value for name, value in names.items() if name != "__builtins__"})) == []
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from minting import keys
-from minting.keys import MAX_AGE, REREAD_INTERVAL
+from minting import keyring
+from minting.keyring import MAX_AGE, REREAD_INTERVAL
 from tests.functions.contract import Fresh
 from tests.trust.vendors import ALL, ASKED, Vendor, admit
 
@@ -28,8 +28,8 @@ class Reads:
     """Stands before a function's Secrets Manager client: counts, takes a while as AWS does, fails when told to."""
 
     def __init__(self, made: "Function") -> None:
-        self._client = made.module.vendor._keys._client
-        made.module.vendor._keys._client = self
+        self._client = made.module.vendor._keyring._client
+        made.module.vendor._keyring._client = self
         self.count = 0
         self.outage: Exception | None = None
 
@@ -54,7 +54,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(keys, "monotonic", clock)
+    monkeypatch.setattr(keyring, "monotonic", clock)
     return clock
 
 
@@ -193,7 +193,7 @@ def test_without_a_key_nobody_mints_and_no_vendor_is_asked(
     start: Callable[[Vendor], "Function"], vendor: Vendor
 ) -> None:
     made = start(vendor)
-    made.module.vendor._keys._held = None
+    made.module.vendor._keyring._held = None
     reads = Reads(made)
     for outage, code in ((UNREACHABLE, "key_unavailable"), (DENIED, "not_configured")):
         reads.outage = outage

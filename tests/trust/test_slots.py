@@ -12,7 +12,7 @@ from botocore.config import Config
 
 from local.twins.odyssey import IDLE_SECONDS, OdysseyTwin
 from local.twins.twin import Fault
-from minting import aws, slots
+from minting import aws, claims, slots
 from tests.functions.contract import NOT_FOUND, Fresh, faults, said
 from tests.trust.table import CHANGE, READ, Wire, dynamodb, items, trouble, used
 
@@ -54,14 +54,15 @@ def vendor(bundle: "Bundle") -> OdysseyTwin:
 @pytest.fixture(autouse=True)
 def clock(vendor: OdysseyTwin, monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock(vendor)
-    monkeypatch.setattr(slots, "time", clock)
+    for module in (claims, slots):
+        monkeypatch.setattr(module, "time", clock)
     return clock
 
 
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """AWS's stand-in answers in turn, and slowly; and knows no second try of a transaction, as AWS does by its token."""
-    monkeypatch.setattr(aws, "PATIENCE", aws.PATIENCE.merge(Config(read_timeout=60)))
+    monkeypatch.setattr(aws, "CONFIG", aws.CONFIG.merge(Config(read_timeout=60)))
 
 
 @pytest.fixture
@@ -371,7 +372,7 @@ def test_repeats_of_one_session_are_bounded_and_who_waits_as_long_as_told_gets_a
     odyssey: "Function", vendor: OdysseyTwin, clock: Clock, key: str | None, kept: int
 ) -> None:
     first = session_of(mint(odyssey, key))
-    assert {session_of(mint(odyssey, key)) for _ in range(slots.REPEATS)} == {first}
+    assert {session_of(mint(odyssey, key)) for _ in range(claims.MAX_REPEATS)} == {first}
     calls = len(vendor.calls)
     refused = mint(odyssey, key)
     assert (refused.status, refused.body["code"], refused.body["limit"]) == (429, "quota_exceeded", "repeats")
@@ -384,7 +385,8 @@ def test_repeats_of_one_session_are_bounded_and_who_waits_as_long_as_told_gets_a
 def test_no_number_of_repeats_at_once_passes_their_bound(
     function: Fresh, vendor: OdysseyTwin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(slots, "REPEATS", 5)
+    for module in (claims, slots):
+        monkeypatch.setattr(module, "MAX_REPEATS", 5)
     environments = [function("odyssey", **AMPLE) for _ in range(3)]
     mint(environments[0])
     with ThreadPoolExecutor(12) as pool:
@@ -396,7 +398,8 @@ def test_no_number_of_repeats_at_once_passes_their_bound(
 def test_a_key_that_stands_for_a_new_session_has_all_its_repeats(
     odyssey: "Function", vendor: OdysseyTwin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(slots, "REPEATS", 1)
+    for module in (claims, slots):
+        monkeypatch.setattr(module, "MAX_REPEATS", 1)
     first = mint(odyssey)
     assert [mint(odyssey).status for _ in range(2)] == [201, 429]
     left = leave(odyssey, vendor, first)
@@ -445,14 +448,14 @@ def test_a_repeat_that_looked_before_the_release_gets_a_new_session(
     odyssey: "Function", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = session_of(mint(odyssey))
-    again = slots.Claim.again
+    again = claims.Claim.repeat
 
-    def release_meanwhile(claim: slots.Claim) -> Any:
-        monkeypatch.setattr(slots.Claim, "again", again)
+    def release_meanwhile(claim: claims.Claim) -> Any:
+        monkeypatch.setattr(claims.Claim, "repeat", again)
         assert release(odyssey, first).status == 204
         return again(claim)
 
-    monkeypatch.setattr(slots.Claim, "again", release_meanwhile)
+    monkeypatch.setattr(claims.Claim, "repeat", release_meanwhile)
     assert session_of(mint(odyssey)) != first
 
 

@@ -17,8 +17,8 @@ FUNCTIONS = sorted((ROOT / "functions").glob("*/*.py"))
 SOURCES = LAYER + FUNCTIONS
 ERRORS = ROOT / "docs/errors.md"
 OFFERED = {
-    *("audit", "bodies", "callers", "credentials", "deadline", "function", "keys", "owners"),
-    *("problems", "relay", "settings", "slots", "upstream", "vendor"),
+    *("audit", "bodies", "callers", "claims", "credentials", "deadline", "decoding", "function", "keys"),
+    *("operations", "owners", "problems", "replies", "settings", "store", "upstream", "vendor"),
 }
 """The layer's modules that functions may use; AWS and the counting of limits are the layer's own."""
 

@@ -27,7 +27,7 @@ def without_limits(bundle: Bundle, vendor: str, secret: dict[str, Any] | None = 
     """A fresh function without limits and queue, and with every avatar allowed."""
     value = parameters.secret(vendor) if secret is None else secret
     made = Function(bundle, vendor, ALLOWED | changes, json.dumps(value))
-    made.module.vendor.ledger._client = NoTable()
+    made.module.vendor.table._client = NoTable()
     return made
 
 

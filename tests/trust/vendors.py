@@ -109,7 +109,7 @@ ASKED = [vendor for vendor in ALL if vendor.paths]
 
 def operation(made: Any, event: str) -> Any:
     """What a function declares for the route of an event."""
-    return made.module.vendor.operations[EVENTS[event]["routeKey"]]
+    return made.module.vendor.routes[EVENTS[event]["routeKey"]]
 
 
 def fields(made: Any, event: str) -> dict[str, msgspec.inspect.Type]:

@@ -1,4 +1,4 @@
-"""What is written down about a request: one log record and its metrics. Never a body, a header, a key or a token."""
+"""The log record and the metrics of a request. Neither ever holds a body, a header, a key or a token."""
 
 import logging
 import sys
@@ -13,19 +13,19 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from minting.callers import Caller
 from minting.problems import Problem
 
-for talkative in map(logging.getLogger, ("boto3", "botocore", "requests", "urllib3")):
-    # At DEBUG these write down whole requests and responses, the secret's value among them. Whoever turns that on hears nothing.
-    talkative.setLevel(logging.WARNING)
-    talkative.addHandler(logging.NullHandler())
-    talkative.propagate = False
+for library in map(logging.getLogger, ("boto3", "botocore", "requests", "urllib3")):
+    # At DEBUG these libraries log whole requests, including the secret. Keep them silent whatever the log level.
+    library.setLevel(logging.WARNING)
+    library.addHandler(logging.NullHandler())
+    library.propagate = False
 
 
 class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One request's record, filled in as it goes along. `mint_id` is the Lambda request id, so it finds the platform's lines too.
+    """One request's record, filled in stage by stage. `mint_id` is the Lambda request id, so it finds the platform's lines too.
 
-    `subject` is what an operation acts on, such as `token#<SHA-256>`. `token_sha256` finds the record of a leaked token without
-    keeping the token. `frames` are the places, outermost first, that an exception of our own came through; its message is left
-    out, for it may hold what must not be logged.
+    `subject` is the resource that the request acts on, such as `token#<SHA-256>`. `token_sha256` finds the record of a leaked
+    token without storing the token. `frames` is where our own exception was raised, outermost first. Its message is left out,
+    because it may hold a secret.
     """
 
     mint_id: str
@@ -47,22 +47,22 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     started: float = msgspec.field(default_factory=monotonic)
 
     def failed(self, problem: Problem) -> None:
-        """Takes down why the request failed; the notes are for the operator alone."""
+        """Records why the request failed. The notes are for the operator alone."""
         self.outcome = problem.code
         self.fault, self.detail = problem.fault, problem.detail
         self.vendor_status, self.vendor_code = problem.vendor_status, problem.vendor_code
         self.notes = getattr(problem, "__notes__", None)
 
-    def crashed(self, fault: Exception) -> None:
-        """Takes down the kind and the place of a fault in our own code."""
-        self.exception = type(fault).__name__
-        self.frames = [f"{at.filename}:{at.lineno} {at.name}" for at in traceback.extract_tb(fault.__traceback__)]
+    def crashed(self, error: Exception) -> None:
+        """Records the type and the place of an exception in our own code."""
+        self.exception = type(error).__name__
+        self.frames = [f"{at.filename}:{at.lineno} {at.name}" for at in traceback.extract_tb(error.__traceback__)]
 
 
 class Audit:
     """Writes one vendor's records to standard output, which Lambda sends to CloudWatch Logs.
 
-    `namespace` is that of the metrics. Each stack has its own, so that no stack's alarm goes off for another's trouble.
+    Each stack has a metrics `namespace` of its own, so that one stack's failures do not ring another's alarm.
     """
 
     def __init__(self, vendor: str, namespace: str) -> None:
@@ -79,7 +79,7 @@ class Audit:
         self._levels = {"operator": self._logger.error, "vendor": self._logger.warning}
 
     def write(self, record: Record, vendor_seconds: float) -> None:
-        """Writes the record and its metrics: how many, how long, and how many of each outcome."""
+        """Writes the record and its metrics: a count for the outcome, and the durations."""
         fields = msgspec.to_builtins(record)
         spent = {"duration_ms": _ms(monotonic() - fields.pop("started")), "vendor_ms": _ms(vendor_seconds)}
         self._levels.get(record.fault or "", self._logger.info)(record.outcome, extra=fields | spent)
@@ -90,14 +90,14 @@ class Audit:
         metrics.flush_metrics()
 
     def gauge(self, name: str, seconds: float) -> None:
-        """Writes a metric of the vendor's own, of a time that an alarm has to watch."""
+        """Writes a metric of the vendor's own: a duration that an alarm watches."""
         metrics = EphemeralMetrics(namespace=self._namespace, service=self._vendor)
         metrics.add_metric(name, MetricUnit.Seconds, seconds)
         metrics.flush_metrics()
 
 
 class _Stdout(logging.StreamHandler[TextIO]):
-    """Standard output as it is when a record is written, so that whoever redirects it sees the record."""
+    """Looks standard output up for each record, so that a test can redirect it."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)

@@ -1,6 +1,6 @@
-"""AWS clients: regions, endpoints and credentials are the runtime's; the patience and the speed of the start are ours.
+"""AWS clients. Region, endpoint and credentials come from the Lambda runtime; timeouts and the faster import are ours.
 
-They are botocore's own, which boto3 wraps: `import boto3` alone costs a fifth of a cold start, for S3 transfers nobody makes.
+The clients are botocore's own, which boto3 wraps. `import boto3` alone costs a fifth of a cold start.
 """
 
 import gzip
@@ -18,15 +18,15 @@ from botocore.loaders import JSONFileLoader, Loader
 from minting.deadline import Deadline
 from minting.workers import Workers
 
-PATIENCE = Config(
+CONFIG = Config(
     connect_timeout=1,
     read_timeout=2,
     retries={"mode": "standard", "total_max_attempts": 2},
-    parameter_validation=False,  # what is sent is put together in keys.py and ledger.py, and AWS checks it anyway
+    parameter_validation=False,  # keys.py and table.py build every request, and AWS checks it anyway
 )
-"""AWS answers in milliseconds or is in trouble: about 6 s at the worst, out of a request's 20.
+"""AWS answers in milliseconds or is in trouble: about 6 s at worst, of a request's 20.
 
-Neither bounds name look-up: the deadline does.
+No timeout here bounds a name look-up. The deadline does.
 """
 
 SERVICES = ["dynamodb", "secretsmanager"]
@@ -34,11 +34,11 @@ SERVICES = ["dynamodb", "secretsmanager"]
 type Answer = dict[str, Any]
 
 
-class NotDone(Exception):  # noqa: N818 - an answer, not an error
-    """AWS did not do what was asked.
+class CallFailed(Exception):  # noqa: N818 - an outcome, not an error
+    """AWS did not do what the call asked for.
 
-    `code` is AWS's own, and `answer` its whole answer. Without an answer in time `code` is None:
-    then AWS may have done it, or may still do it. `reason` is for the operator.
+    `code` is AWS's own, and `answer` its whole answer. Without an answer in time `code` is None: AWS may have done it, or
+    may still do it. `reason` is for the operator.
     """
 
     def __init__(self, reason: str, code: str | None = None, answer: Answer | None = None) -> None:
@@ -48,22 +48,22 @@ class NotDone(Exception):  # noqa: N818 - an answer, not an error
         self.answer = answer or {}
 
 
-def ask(operation: Callable[..., Answer], deadline: Deadline, **request: Any) -> Answer:
-    """AWS's answer to an operation of a client. Raises NotDone, never later than the deadline."""
+def call(operation: Callable[..., Answer], deadline: Deadline, **request: Any) -> Answer:
+    """Calls an operation of a client and returns AWS's answer. Raises CallFailed, never later than the deadline."""
     try:
         return _workers.run(partial(operation, **request), deadline)
-    except ClientError as fault:
-        code = fault.response["Error"]["Code"]
-        raise NotDone(code, code, dict(fault.response)) from None
-    except (BotoCoreError, TimeoutError) as fault:
-        raise NotDone(type(fault).__name__) from None
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        raise CallFailed(code, code, dict(error.response)) from None
+    except (BotoCoreError, TimeoutError) as error:
+        raise CallFailed(type(error).__name__) from None
 
 
 _workers = Workers("aws")
 
 
 class _Models(JSONFileLoader):
-    """botocore's service models, decoded by msgspec: the same values in a third of the time."""
+    """Decodes botocore's service models with msgspec: the same values in a third of the time."""
 
     def load_file(self, file_path: str) -> Any:
         for ending, decompress in ((".json", bytes), (".json.gz", gzip.decompress)):
@@ -74,7 +74,7 @@ class _Models(JSONFileLoader):
 
 
 class _Loader(Loader):
-    """botocore's loader, that does not look through the models of 400 services to learn that ours exists."""
+    """botocore's loader, which does not search the models of 400 services for ours."""
 
     FILE_LOADER_CLASS = _Models
 
@@ -84,12 +84,12 @@ class _Loader(Loader):
 
 def client(service: str) -> Any:
     """A low-level client of one of SERVICES."""
-    return _session().create_client(service, config=PATIENCE)
+    return _session().create_client(service, config=CONFIG)
 
 
 @cache
 def _session() -> botocore.session.Session:
-    """One for all clients: what it has loaded, such as the partitions' endpoints, is loaded once."""
+    """One session for all clients, so that the partitions' endpoints are loaded once."""
     session = botocore.session.get_session()
     session.register_component("data_loader", _Loader())
     return session

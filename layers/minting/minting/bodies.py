@@ -1,4 +1,4 @@
-"""What callers send: from an HTTP API event to a checked value, or every fault in it at once."""
+"""Request bodies: decodes an HTTP API event into a checked value, or reports all errors in it at once."""
 
 import base64
 import binascii
@@ -14,10 +14,10 @@ from minting.decoding import DECODE_ERRORS
 from minting.problems import FieldError, Problem
 
 MAX_BODY_BYTES = 16 * 1024
-"""Bytes. The largest body any mint route needs is under 2 kB."""
+"""The largest body that a mint needs is under 2 kB."""
 
 MAX_ERRORS = 1000
-"""Faults that one answer names, and items of a list that are looked at one by one: a large body must not make a larger answer."""
+"""Errors in one response, and items of a list that are checked one by one. A large body must not cause a larger response."""
 
 NOTHING_SENT = {"", "application/x-www-form-urlencoded"}
 """Content types of an empty body. HTTP clients declare a POST without data as a form, curl and Unity's
@@ -25,37 +25,36 @@ NOTHING_SENT = {"", "application/x-www-form-urlencoded"}
 
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an operation takes from its caller. A field that is not declared is refused."""
+    """The shape of a request. An undeclared field is refused."""
 
     @classmethod
-    def errors(cls, sent: Any) -> Iterable[FieldError]:  # noqa: ARG003 - for shapes that have such rules
-        """What fields do not tell by themselves: errors between them, in a JSON value that may be wrong otherwise too."""
+    def errors(cls, sent: Any) -> Iterable[FieldError]:  # noqa: ARG003 - for shapes with rules across fields
+        """Yields errors between fields. The value may be any JSON: decoding reports fields of the wrong type."""
         return ()
 
 
-def decode_request[B: Body](event: dict[str, Any], shape: type[B], largest: int = MAX_BODY_BYTES) -> B:
-    """Decodes what the event carries as `shape`: path parameters and the JSON body or, where the method has none, the query.
+def decode_request[B: Body](event: dict[str, Any], shape: type[B], max_bytes: int = MAX_BODY_BYTES) -> B:
+    """Decodes the event as `shape`: the path parameters with the JSON body, or with the query for GET and DELETE.
 
-    An empty body without a content type, or of an empty form, is the empty object. A body that is
-    declared as JSON must be there.
-    Raises `body_too_large`, `not_json` or `invalid_request`.
+    An empty body without a content type, or of an empty form, is the empty object. A body that is declared as JSON must not
+    be empty. Raises `body_too_large`, `not_json` or `invalid_request`.
     """
     path: dict[str, Any] = event.get("pathParameters") or {}
     if event["requestContext"]["http"]["method"] in {"GET", "DELETE"}:
         return _converted(_query(event, shape) | path, shape, strict=False)
-    value = _parsed(_json_body(event, largest))
+    value = _parsed(_json_body(event, max_bytes))
     return _converted(value | path if isinstance(value, dict) else value, shape, strict=True)
 
 
-def _json_body(event: dict[str, Any], largest: int) -> bytes:
+def _json_body(event: dict[str, Any], max_bytes: int) -> bytes:
     raw = _raw(event)
     content_type = _content_type(event)
     if not raw and content_type in NOTHING_SENT:
         return b"{}"
     if content_type != "application/json":
         raise Problem("not_json", "Send the body as JSON, with `Content-Type: application/json`.")
-    if len(raw) > largest:
-        raise Problem("body_too_large", f"Send at most {largest} bytes.")
+    if len(raw) > max_bytes:
+        raise Problem("body_too_large", f"Send at most {max_bytes} bytes.")
     return raw
 
 
@@ -67,7 +66,7 @@ def _parsed(raw: bytes) -> Any:
 
 
 def _number(literal: str) -> float:
-    """JSON has one kind of numbers: to clients that know no whole ones, 60.0 is 60."""
+    """JSON has one type of number, and some clients write 60 as 60.0."""
     number = float(literal)
     return int(number) if number.is_integer() else number
 
@@ -76,7 +75,7 @@ _PARSER = msgspec.json.Decoder(float_hook=_number)
 
 
 def _query(event: dict[str, Any], shape: type[Body]) -> dict[str, Any]:
-    """API Gateway joins repeated parameters with commas, so they are read from the query as it was sent."""
+    """The query parameters. API Gateway joins repeated ones with commas, so this reads the raw query."""
     lists = {
         field.encode_name
         for field in msgspec.structs.fields(shape)
@@ -91,7 +90,7 @@ def _converted[B: Body](value: Any, shape: type[B], *, strict: bool) -> B:
     try:
         body = msgspec.convert(value, shape, strict=strict)
     except DECODE_ERRORS:
-        raise _invalid(*_faults(value, shape, "", strict=strict), *between) from None
+        raise _invalid(*_errors(value, shape, "", strict=strict), *between) from None
     if between:
         raise _invalid(*between)
     return body
@@ -117,23 +116,23 @@ def _invalid(*errors: FieldError) -> Problem:
     return Problem("invalid_request", detail, errors=errors[:MAX_ERRORS])
 
 
-def _faults(value: object, shape: Any, path: str, *, strict: bool) -> list[FieldError]:
-    """Every fault in a value that is not a `shape`; msgspec itself stops at the first."""
-    return list(_inner_faults(value, shape, path, strict)) or list(_own_fault(value, shape, path, strict))
+def _errors(value: object, shape: Any, path: str, *, strict: bool) -> list[FieldError]:
+    """All errors in a value that is not a `shape`. msgspec itself stops at the first."""
+    return list(_inner_errors(value, shape, path, strict)) or list(_own_error(value, shape, path, strict))
 
 
-def _inner_faults(value: object, shape: Any, path: str, strict: bool) -> Iterator[FieldError]:  # noqa: FBT001
+def _inner_errors(value: object, shape: Any, path: str, strict: bool) -> Iterator[FieldError]:  # noqa: FBT001
     for option in _options(shape):
         if isinstance(value, dict) and isinstance(option, type) and issubclass(option, msgspec.Struct):
-            yield from _field_faults(value, option, path, strict)
+            yield from _field_errors(value, option, path, strict)
         elif isinstance(value, list) and get_origin(option) is list:
             for index, item in enumerate(value[:MAX_ERRORS]):
-                yield from _faults(item, get_args(option)[0], f"{path}[{index}]", strict=strict)
+                yield from _errors(item, get_args(option)[0], f"{path}[{index}]", strict=strict)
         elif isinstance(value, dict) and get_origin(option) is dict:
             names, items = get_args(option)
             for name, item in islice(value.items(), MAX_ERRORS):
-                yield from _faults(name, names, _join(path, name), strict=strict)
-                yield from _faults(item, items, _join(path, name), strict=strict)
+                yield from _errors(name, names, _join(path, name), strict=strict)
+                yield from _errors(item, items, _join(path, name), strict=strict)
 
 
 def _options(shape: Any) -> tuple[Any, ...]:
@@ -145,7 +144,7 @@ def _options(shape: Any) -> tuple[Any, ...]:
     return (shape,)
 
 
-def _field_faults(
+def _field_errors(
     value: dict[str, object],
     shape: type[msgspec.Struct],
     path: str,
@@ -156,16 +155,16 @@ def _field_faults(
         yield FieldError(_join(path, name), "Unknown field")
     for name, field in fields.items():
         if name in value:
-            yield from _faults(value[name], field.type, _join(path, name), strict=strict)
+            yield from _errors(value[name], field.type, _join(path, name), strict=strict)
         elif field.required:
             yield FieldError(_join(path, name), "Required")
 
 
-def _own_fault(value: object, shape: Any, path: str, strict: bool) -> Iterator[FieldError]:  # noqa: FBT001
+def _own_error(value: object, shape: Any, path: str, strict: bool) -> Iterator[FieldError]:  # noqa: FBT001
     try:
         msgspec.convert(value, shape, strict=strict)
     except msgspec.ValidationError as error:
-        message, _, inside = str(fault).partition(" - at `")
+        message, _, inside = str(error).partition(" - at `")
         yield FieldError(path + inside.rstrip("`").rpartition("$")[2], message)  # a map's key: "`key` in `$`"
 
 

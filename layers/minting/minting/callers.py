@@ -13,7 +13,7 @@ ON_BEHALF_OF = "Mint-On-Behalf-Of"
 """Header in which a backend names the user it asks for."""
 
 MAX_CLAIM = 255
-"""OpenID Connect Core 1.0 section 2 bounds `sub` at 255 ASCII characters; we hold `iss` to the same."""
+"""OpenID Connect Core 1.0 section 2 bounds `sub` at 255 ASCII characters. We bound `iss` in the same way."""
 
 
 class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -37,7 +37,7 @@ class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def id(self) -> str:
-        """The caller's own part of names that callers choose: 32 hexadecimal digits, as some vendors bound names at 63."""
+        """What `{caller}` stands for: 32 hexadecimal digits, because some vendors bound names at 63 characters."""
         return self.digest[:32]
 
 
@@ -59,8 +59,8 @@ def caller_of(event: dict[str, Any], backend_scope: str = "") -> Caller:
 def acting_for(event: dict[str, Any], sender: Caller) -> Caller:
     """The sender, together with the user that the event's header names, if it names one.
 
-    Raises `not_allowed` when the sender is no backend, and `invalid_request` when the header holds
-    no name of a user. A header that is there is never ignored: the sender would act for itself.
+    Raises `not_allowed` if the sender is not a backend, and `invalid_request` if the name is malformed. The header is never
+    ignored, because the sender would then act for itself.
     """
     user: str | None = (event.get("headers") or {}).get(ON_BEHALF_OF.lower())
     if user is None:
@@ -75,9 +75,9 @@ def acting_for(event: dict[str, Any], sender: Caller) -> Caller:
 
 
 def _scopes(claims: Mapping[str, Any]) -> set[str]:
-    """API Gateway reads scopes from `scope` or `scp`, and hands a list over as `[a b]`.
+    """The scopes of the JWT. API Gateway reads them from `scope` or `scp`, and passes a list on as `[a b]`.
 
-    The empty text is never among them: an empty `BackendScope` makes nobody a backend.
+    The empty string is never a scope, so an empty `BackendScope` allows no backend.
     """
     granted = claims.get("scope") or claims.get("scp")
     return set(granted.removeprefix("[").removesuffix("]").split()) if isinstance(granted, str) else set()

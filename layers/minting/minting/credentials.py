@@ -1,4 +1,4 @@
-"""What a client is given: the vendor's own fields, and beside them the traits of the credential, the same for every vendor."""
+"""The response of a mint: the vendor's own fields, and `mint`, whose members are the same for every vendor."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -10,14 +10,14 @@ import msgspec
 from minting.problems import Problem
 
 EARLIEST_YEAR, LATEST_YEAR = 2000, 2999
-"""What lies beyond is no expiry, and at the ends of time not even a date in every zone."""
+"""Years outside this range are not plausible expiries and can overflow when converted between time zones."""
 
 
 class CredentialTraits(NamedTuple):
     """What holds for every credential that an operation mints.
 
-    ends_session: whether what was opened with it ends with it; otherwise its end stops new connections only.
-    ttl: its life in seconds where that is fixed, or the name of the request's field or the setting that says it.
+    ends_session: the session ends when the credential expires. Otherwise expiry stops new connections only.
+    ttl: seconds if the lifetime is fixed, or the name of the request's field or of the setting that holds it.
     """
 
     single_use: bool = False
@@ -28,15 +28,15 @@ class CredentialTraits(NamedTuple):
     ttl: int | str | None = None
 
     def members(self) -> dict[str, bool]:
-        """Those that every answer's `mint` has."""
+        """The traits that `mint` shows in every response."""
         return {name: getattr(self, name) for name in ("single_use", "extendable", "revocable", "takes_slot")}
 
 
 class Credential[S: msgspec.Struct](NamedTuple):
     """A minted credential. `body` is what the vendor's client SDK takes; `secret` is the one value in it that grants access.
 
-    `expires_at` is aware, in UTC, and None where the vendor does not say. `public` are settings that the team adds to the body;
-    where both have a field, the body's stays.
+    `expires_at` is an aware UTC time, or None if the vendor does not tell it. `public` are settings that the team adds to the
+    response. If both name a field, the body's value stays.
     """
 
     body: S
@@ -45,7 +45,7 @@ class Credential[S: msgspec.Struct](NamedTuple):
     public: Mapping[str, str | int] = MappingProxyType({})
 
     def answer(self, mint_id: str, vendor: str, traits: CredentialTraits) -> dict[str, Any]:
-        """The response body: the vendor's fields at the top level and our `mint`. What is not known is null."""
+        """The response body: the vendor's fields at the top level, and our `mint`. Unknown values are null."""
         now = datetime.now(UTC).replace(microsecond=0)
         left = max(0, int((self.expires_at - now).total_seconds())) if self.expires_at else None
         mint = {
@@ -59,12 +59,12 @@ class Credential[S: msgspec.Struct](NamedTuple):
 
 
 def rfc3339(moment: datetime) -> str:
-    """`2026-11-21T22:00:00Z`: whole seconds, rounded down, so that a credential is never said to live longer than it does."""
+    """`2026-11-21T22:00:00Z`. Seconds are rounded down, so that we never promise a longer life than the credential has."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def utc(iso: object) -> datetime | None:
-    """The moment that an ISO 8601 text names, read as UTC where it has no zone; None where it names none that makes sense."""
+    """The time in an ISO 8601 string, read as UTC if it has no zone. None if it is not a plausible time."""
     try:
         moment = datetime.fromisoformat(iso if isinstance(iso, str) else "")
     except ValueError:
@@ -74,9 +74,9 @@ def utc(iso: object) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def not_revocable(longest: timedelta) -> Problem:
-    """The answer of a vendor that cannot revoke: until when, at the latest, a credential that is out now is good."""
-    until = rfc3339(datetime.now(UTC) + longest)
+def not_revocable(max_life: timedelta) -> Problem:
+    """The answer for a vendor that cannot revoke, with the latest time at which a credential minted now expires."""
+    until = rfc3339(datetime.now(UTC) + max_life)
     return Problem(
-        "not_revocable", f"The vendor cannot revoke it. It ends by itself, by {until} at the latest.", valid_until=until
+        "not_revocable", f"The vendor cannot revoke it. It expires by {until} at the latest.", valid_until=until
     )

@@ -1,4 +1,4 @@
-"""The moment by which a request must be answered, handed down to all that it waits for."""
+"""The deadline of a request. Every call to a vendor or to AWS gets the time that is left."""
 
 from time import monotonic
 
@@ -11,7 +11,7 @@ deadline is 24 s, and the function's own timeout is 28 s.
 
 
 class Deadline:
-    """`waited` is how many seconds of the request the vendor has had so far."""
+    """A moment on the monotonic clock. `vendor_seconds` is how long the request has waited for the vendor so far."""
 
     def __init__(self, seconds: float, whole: "Deadline | None" = None) -> None:
         self._at = monotonic() + seconds
@@ -19,18 +19,18 @@ class Deadline:
         self.vendor_seconds = 0.0
 
     def part(self, share: float) -> "Deadline":
-        """An earlier deadline, after a share (0 to 1) of the time that is left: what overruns it leaves time for another try.
+        """An earlier deadline, after a share (0 to 1) of the time that is left. A call that misses it can be tried again.
 
-        Raises `vendor_timeout` when none is left.
+        Raises `vendor_timeout` when no time is left.
         """
         return Deadline(self.seconds_or_raise() * share, self)
 
     def seconds_left(self) -> float:
-        """Seconds left, negative when it has passed."""
+        """Seconds left. Negative once the deadline has passed."""
         return self._at - monotonic()
 
     def seconds_or_raise(self) -> float:
-        """Seconds left. Raises `vendor_timeout` when there are none."""
+        """Seconds left. Raises `vendor_timeout` once the deadline has passed."""
         seconds = self.seconds_left()
         if seconds <= 0:
             raise timed_out()
@@ -38,15 +38,15 @@ class Deadline:
 
     def settling(self) -> "Deadline":
         """A little later than this one, for what a failed request still has to put right."""
-        return Deadline(self.left() + SETTLING_SECONDS)
+        return Deadline(self.seconds_left() + SETTLING_SECONDS)
 
     def add_vendor_time(self, seconds: float) -> None:
-        """Takes down what a call to the vendor took."""
+        """Adds the duration of a call to the vendor."""
         self.vendor_seconds += seconds
         if self._whole:
             self._whole.add_vendor_time(seconds)
 
 
 def timed_out() -> Problem:
-    """The request's time is up."""
+    """The problem of a request whose deadline has passed while it waited for the vendor."""
     return Ambiguous("vendor_timeout", "The vendor did not answer in time. Try again.", retry_after=1)

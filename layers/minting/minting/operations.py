@@ -1,7 +1,7 @@
 """What a vendor declares for each route: the request, and everything that is checked before its handler runs."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -12,7 +12,9 @@ from minting.credentials import Credential, CredentialTraits
 from minting.deadline import Deadline
 from minting.keys import UsesKey, whole_key
 from minting.problems import FieldError
-from minting.slots import Slots
+
+if TYPE_CHECKING:
+    from minting.slots import Slots
 
 
 class Request[K](NamedTuple):
@@ -22,6 +24,10 @@ class Request[K](NamedTuple):
     deadline: Deadline
     idempotency_key: str | None
     key: K
+
+    def with_key[V](self, key: V) -> "Request[V]":
+        """The same request, with the vendor's API key."""
+        return Request(self.caller, self.deadline, self.idempotency_key, key)
 
 
 type Handler = Callable[[Any, Request[Any]], Credential[Any] | msgspec.Struct | None]
@@ -84,4 +90,4 @@ class SessionMint(Mint, frozen=True, kw_only=True):
     """
 
     open_session: Handler
-    slots: Slots[Any]
+    slots: "Slots[Any]"

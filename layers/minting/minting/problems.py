@@ -1,4 +1,4 @@
-"""Every way a request can fail, as one exception and one catalogue (RFC 9457; a page for each code in docs/errors.md)."""
+"""Every way in which a request can fail: one exception and one catalogue (RFC 9457). docs/errors.md explains each code."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -9,7 +9,7 @@ type Fault = Literal["caller", "operator", "vendor"]
 
 
 class Kind(NamedTuple):
-    """What a code always means: HTTP status, title, whose turn it is, and whether the same request may succeed later."""
+    """What a code means: HTTP status, title, whose turn it is, and whether the same request may succeed later."""
 
     status: int
     title: str
@@ -21,21 +21,21 @@ CATALOGUE = {
     "invalid_request": Kind(400, "The request is not valid", "caller", retryable=False),
     "unauthenticated": Kind(401, "The caller is not signed in", "caller", retryable=False),
     "not_allowed": Kind(403, "This deployment does not allow that", "caller", retryable=False),
-    "not_found": Kind(404, "There is no such thing", "caller", retryable=False),
+    "not_found": Kind(404, "Not found", "caller", retryable=False),
     "not_revocable": Kind(409, "This credential cannot be revoked", "caller", retryable=False),
     "not_extendable": Kind(409, "This credential cannot be extended", "caller", retryable=False),
-    "in_progress": Kind(409, "The same request is being answered right now", "caller", retryable=True),
+    "in_progress": Kind(409, "The same request is still in progress", "caller", retryable=True),
     "body_too_large": Kind(413, "The body is too large", "caller", retryable=False),
-    "not_json": Kind(415, "The body is not declared as JSON", "caller", retryable=False),
+    "not_json": Kind(415, "The body must be JSON", "caller", retryable=False),
     "quota_exceeded": Kind(429, "A limit of this deployment is reached", "caller", retryable=True),
-    "internal_error": Kind(500, "A fault in this deployment", "operator", retryable=False),
-    "vendor_key_rejected": Kind(502, "The vendor refused our API key", "operator", retryable=False),
-    "vendor_error": Kind(502, "The vendor answered with an error", "vendor", retryable=False),
-    "vendor_malformed": Kind(502, "The vendor's answer cannot be used", "vendor", retryable=True),
-    "vendor_busy": Kind(503, "The vendor limits our rate", "vendor", retryable=True),
+    "internal_error": Kind(500, "This deployment failed", "operator", retryable=False),
+    "vendor_key_rejected": Kind(502, "The vendor rejected the API key", "operator", retryable=False),
+    "vendor_error": Kind(502, "The vendor returned an error", "vendor", retryable=False),
+    "vendor_malformed": Kind(502, "The vendor's reply cannot be used", "vendor", retryable=True),
+    "vendor_busy": Kind(503, "The vendor limits the request rate", "vendor", retryable=True),
     "no_capacity": Kind(503, "The vendor has no free slot", "vendor", retryable=True),
     "vendor_unavailable": Kind(503, "The vendor cannot be reached", "vendor", retryable=True),
-    "not_configured": Kind(503, "This deployment is not set up for that", "operator", retryable=False),
+    "not_configured": Kind(503, "This deployment is not configured for that", "operator", retryable=False),
     "key_unavailable": Kind(503, "The API key cannot be read right now", "operator", retryable=True),
     "vendor_stopped": Kind(503, "The team has stopped this vendor", "operator", retryable=True),
     "limits_unavailable": Kind(503, "The limits cannot be checked right now", "operator", retryable=True),
@@ -44,21 +44,22 @@ CATALOGUE = {
 
 
 class FieldError(msgspec.Struct, frozen=True):
-    """One fault in the caller's input: the field's path (`files[0].sizeBytes`) and what is wrong with it."""
+    """One error in the caller's input: the path of the field (`files[0].sizeBytes`), and what is wrong with it."""
 
     field: str
     message: str
 
 
 class Problem(Exception):  # noqa: N818 - the name of RFC 9457
-    """A request that failed, with all that its caller may know. Nothing secret, and no vendor's own text, goes in here.
+    """A failed request, with everything that its caller may know. It holds nothing secret and no text of the vendor's.
 
-    `code` is a key of CATALOGUE. `retry_after` is in seconds, `limit` a limit's name. `vendor_code` is one that the vendor
-    documents; anything else it says is dropped, for it may echo secrets. `fault` and `retryable` override the catalogue.
+    `code` is a key of CATALOGUE. `retry_after` is in seconds. `limit` is the name of a limit. `vendor_code` is a code that
+    the vendor documents; its other texts are dropped, because they may echo secrets. `fault` and `retryable` override the
+    catalogue.
     """
 
     ambiguous = False
-    """Whether the vendor may have done what was asked, because no usable answer came."""
+    """Whether the request may have taken effect, because no usable reply came."""
 
     def __init__(  # noqa: PLR0913 - the members of the wire format
         self,
@@ -88,7 +89,7 @@ class Problem(Exception):  # noqa: N818 - the name of RFC 9457
         self.retryable = self.kind.retryable if retryable is None else retryable
 
     def members(self, instance: str) -> dict[str, object]:
-        """The problem+json object; `instance` is the URI of this one occurrence. Members that are not known are left out."""
+        """The problem+json object. `instance` is the URI of this occurrence. Unknown members are absent."""
         members = {
             "type": f"urn:problem-type:avatar-mint:{self.code}",
             "title": self.kind.title,
@@ -111,15 +112,15 @@ class Problem(Exception):  # noqa: N818 - the name of RFC 9457
 
 
 def not_allowed(errors: Sequence[FieldError]) -> Problem:
-    """The refusal of what this deployment does not let a caller choose."""
+    """The refusal of fields that this deployment does not let the caller set."""
     return Problem("not_allowed", "This deployment does not allow the fields named in `errors`.", errors=errors)
 
 
 class KeyRejected(Problem):
-    """The API key in use is no longer good: worth reading the secret again once, because it may have been rotated."""
+    """The vendor rejects the API key. The secret is read again once, because the key may have been rotated."""
 
 
 class Ambiguous(Problem):
-    """No usable answer came, so the vendor may have done what was asked."""
+    """No usable reply came, so the request may have taken effect."""
 
     ambiguous = True

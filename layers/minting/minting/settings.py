@@ -1,4 +1,4 @@
-"""The environment of a function, read once, here and nowhere else."""
+"""The settings of a function. This module alone reads the environment."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -7,11 +7,11 @@ from typing import Annotated
 import msgspec
 
 OWN = "{caller}"
-"""In a listed name, and in one that is asked for: an id of the caller's, so that each has a name that no other can choose."""
+"""Stands for the caller's id, in a list and in a request. So each caller has a name that no other caller can use."""
 
 
 class AllowList:
-    """What callers may choose from: a comma-separated list; `*` allows anything; nothing listed allows nothing."""
+    """The values that callers may choose: a comma-separated list. `*` allows any value. An empty list allows none."""
 
     def __init__(self, listed: str = "") -> None:
         self._names = frozenset(name.strip() for name in listed.split(",")) - {""}
@@ -23,12 +23,12 @@ class AllowList:
         return iter(self._names)
 
     def of(self, caller_id: str) -> "AllowList":
-        """The list as it is for one caller, whose id is in the place of `{caller}`."""
+        """The list for one caller, with the caller's id in place of `{caller}`."""
         return AllowList(",".join(self).replace(OWN, caller_id))
 
 
 class ClientFields:
-    """Public settings that answers carry for the client: `name=value` with commas. The credential's own fields win."""
+    """Public settings that every response carries for the client: `name=value`, separated by commas."""
 
     def __init__(self, listed: str = "") -> None:
         pairs = (field.partition("=") for field in listed.split(",") if field.strip())
@@ -36,11 +36,11 @@ class ClientFields:
 
 
 class FunctionSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
-    """What every function is told: each field is read from the variable of the same name in capitals.
+    """The settings of every function. Each field is read from the variable of the same name in capitals.
 
-    `deadline_seconds` is for one whole request: API Gateway gives up at 30 s, the function's own timeout is 28 s.
-    `backend_scope`: a JWT with this scope may ask on behalf of a user; empty: none may.
-    `metrics_namespace` is the stack's own.
+    deadline_seconds: for one whole request. API Gateway gives up at 30 s, and the function's own timeout is 28 s.
+    backend_scope: a JWT with this scope may mint on behalf of a user. Empty allows no backend.
+    metrics_namespace: the stack's own, so that stacks share no metric.
     """
 
     deadline_seconds: Annotated[float, msgspec.Meta(gt=0, le=24)] = 20.0
@@ -49,7 +49,7 @@ class FunctionSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"
 
 
 class Settings(FunctionSettings, frozen=True, kw_only=True):
-    """What every vendor's function is told; a vendor adds fields of its own."""
+    """The settings of every vendor's function. A vendor adds fields of its own."""
 
     api_key_secret: str
     limits_table: str
@@ -59,13 +59,16 @@ class Settings(FunctionSettings, frozen=True, kw_only=True):
 
 
 def load[S: FunctionSettings](shape: type[S], environment: Mapping[str, str] = os.environ) -> S:
-    """Reads `shape` from the environment; an empty variable counts as not set. Raises ValueError naming the wrong one."""
+    """Reads `shape` from the environment. An empty variable counts as not set.
+
+    Raises ValueError that names the wrong variable.
+    """
     given = {name: value for name, value in environment.items() if value}
     return msgspec.convert(given, shape, strict=False, dec_hook=_decode)
 
 
 def setting(name: str) -> str:
-    """One variable, empty where it is not set: for a function whose settings are not known by name when it is written."""
+    """One variable, or an empty string: for the catalogue, whose settings are named by the vendors that are deployed."""
     return os.environ.get(name, "")
 
 

@@ -1,4 +1,7 @@
-"""Short-lived storage that callers share by an unguessable id. Values are encrypted with the id, so reading the table reveals nothing."""
+"""Short-lived storage that callers share by an unguessable id.
+
+Values are encrypted with the id, so reading the table reveals nothing.
+"""
 
 import secrets
 from contextlib import suppress
@@ -62,7 +65,9 @@ class SealedStore[T]:
         if len(viewers) >= max_viewers:
             raise _full(max_viewers)
         room = "attribute_not_exists(#viewers) OR contains(#viewers, :viewer) OR size(#viewers) < :max"
-        there = f"attribute_exists(#sealed) AND ({room})"  # without this, the update would create an item that never ends
+        there = (
+            f"attribute_exists(#sealed) AND ({room})"  # without this, the update would create an item that never ends
+        )
         values = {"joining": {viewer.id}, "viewer": viewer.id, "max": max_viewers}
         try:
             self._table.transact([Write(self.resource(stored_id), "ADD #viewers :joining", there, values)], deadline)

@@ -13,16 +13,18 @@ from minting.audit import Record
 from minting.bodies import Body, decode_request
 from minting.breaker import Breaker
 from minting.callers import acting_for, caller_of
+from minting.claims import SlotLimits
 from minting.credentials import Credential, not_revocable
 from minting.deadline import Deadline
 from minting.function import Event, Function, Response, response
-from minting.keys import Key, Keys
+from minting.keyring import Keyring
+from minting.keys import Key
 from minting.limits import Limits
 from minting.operations import Handler, Operation, Request, SessionMint
 from minting.owners import Owners, fingerprint, token_resource
 from minting.problems import FieldError, Problem, not_allowed
 from minting.settings import Settings, load
-from minting.slots import SlotLimits, Slots
+from minting.slots import Slots
 from minting.table import Table
 
 
@@ -42,24 +44,14 @@ class Vendor[S: Settings, K: Key](Function):
     def __init__(self, name: str, settings: type[S], key: type[K]) -> None:
         self.settings = load(settings)
         super().__init__(name, self.settings)
-        self._keys = Keys(self.settings.api_key_secret, key)
+        self._keyring = Keyring(self.settings.api_key_secret, key)
         if self.settings.aws_lambda_initialization_type != "snap-start":  # a snapshot must not hold a secret
-            self._keys.prefetch()
+            self._keyring.prefetch()
         self.table = Table(name, self.settings.limits_table)
         self.owners = Owners(self.table)
-        self.routes: dict[str, tuple[Operation, Handler]] = {}
         self._limits = Limits(self.table, self.settings.caller_per_hour, self.settings.vendor_per_day)
         self._breaker = Breaker(self.table)
         self._expiry: Expiry[K] | None = None
-
-    def route[H: Handler](self, operation: Operation, *routes: str) -> Callable[[H], H]:
-        """Registers a function as the handler of `routes` (`POST /v1/...`, as API Gateway names them)."""
-
-        def register(handler: H) -> H:
-            self.routes |= dict.fromkeys(routes, (operation, handler))
-            return handler
-
-        return register
 
     def slots[T](self, limits: SlotLimits, session_type: type[T], resource: Callable[[T], str]) -> Slots[T]:
         """The vendor's live sessions, for a SessionMint and for the operation that releases them."""
@@ -85,9 +77,7 @@ class Vendor[S: Settings, K: Key](Function):
 
     def answer(self, event: Event, record: Record, deadline: Deadline) -> Response:
         """The six stages: authenticate, validate, authorize, count, call, respond."""
-        if record.route not in self.routes:
-            raise Problem("not_found", "This function does not serve that route.")
-        operation, handler = self.routes[record.route]
+        operation, handler = self.find(record.route)
         record.caller = caller_of(event, self.settings.backend_scope)
         record.caller = acting_for(event, record.caller)
         request = Request(record.caller, deadline, _idempotency_key(event), None)
@@ -103,7 +93,7 @@ class Vendor[S: Settings, K: Key](Function):
             return super().check_key(record, deadline)
         record.outcome = "checked"
         try:
-            seconds = self._expiry.seconds_left(self._keys.current(deadline))
+            seconds = self._expiry.seconds_left(self._keyring.current(deadline))
         except Problem as problem:
             if problem.code == "not_configured":
                 self.audit.gauge(self._expiry.metric, 0)
@@ -144,8 +134,8 @@ class Vendor[S: Settings, K: Key](Function):
         if not operation.needs_key:
             return handler(subject, request)
         with self._breaker.watching(request.deadline):
-            return self._keys.use(
-                lambda key: handler(subject, request._replace(key=key)), request.deadline, operation.uses_key
+            return self._keyring.use(
+                lambda key: handler(subject, request.with_key(key)), request.deadline, operation.uses_key
             )
 
     def _respond(self, operation: Operation, result: Any, request: Request[None], record: Record) -> Response:

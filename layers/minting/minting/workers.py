@@ -1,4 +1,4 @@
-"""Work in a thread, waited for until a deadline, because no timeout of a socket bounds a name look-up."""
+"""Runs work in a thread and waits for it until a deadline. Socket timeouts do not limit DNS look-ups."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,16 +10,15 @@ THREADS = 128
 
 
 class Workers:
-    """Threads for one kind of work, so that a slow vendor holds up nothing but itself."""
+    """Threads for one kind of work, so that a slow vendor delays only its own requests."""
 
     def __init__(self, name: str) -> None:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=name)
 
     def run[T](self, work: Callable[[], T], deadline: Deadline) -> T:
-        """What the work returns or raises. Raises TimeoutError at the deadline.
+        """Returns or raises what the work does. Raises TimeoutError at the deadline.
 
-        Work that has not begun by then never begins. Work that has begun goes on, so it must look
-        at the deadline itself.
+        Work that has not begun by then never begins. Work that has begun continues, so it must check the deadline itself.
         """
         if deadline.seconds_left() <= 0:
             raise TimeoutError

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
-from minting import keys
+from minting import keyring
+from minting.callers import Caller
 from minting.deadline import Deadline
-from minting.keys import MAX_AGE, REREAD_INTERVAL, ApiKey, Keys
+from minting.keyring import MAX_AGE, REREAD_INTERVAL, Keyring
+from minting.keys import ApiKey
+from minting.operations import Request
 from minting.problems import KeyRejected, Problem
-from minting.vendor import Call
 
 REFUSAL = KeyRejected("vendor_key_rejected", "refused")
 SHOWN = "shown-nowhere"
@@ -55,7 +57,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(keys, "monotonic", clock)
+    monkeypatch.setattr(keyring, "monotonic", clock)
     return clock
 
 
@@ -66,16 +68,16 @@ def store(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Store:
     return store
 
 
-def fresh() -> Keys[ApiKey]:
-    return Keys("the-secret", ApiKey)
+def fresh() -> Keyring[ApiKey]:
+    return Keyring("the-secret", ApiKey)
 
 
-def in_use(held: Keys[ApiKey]) -> str:
+def in_use(held: Keyring[ApiKey]) -> str:
     """The key to use, or the code of the problem."""
     return what(lambda: held.current(Deadline(5)))
 
 
-def refused(held: Keys[ApiKey]) -> str:
+def refused(held: Keyring[ApiKey]) -> str:
     """What follows when the vendor refuses the first key: the next key, or the code of the problem."""
     return what(lambda: held.newer_than(ApiKey("first"), REFUSAL, Deadline(5)))
 
@@ -208,8 +210,8 @@ def test_white_space_around_a_key_is_dropped(store: Store) -> None:
 
 def test_a_key_shows_itself_in_no_text() -> None:
     key = ApiKey(SHOWN)
-    call: Call[ApiKey] = Call._make([key, *[None] * (len(Call._fields) - 1)])
-    for text in (str(key), repr(key), f"{key!s:>9}", f"{key!r}", f"{[key]}", repr(call), str(KeyError(key))):
+    request = Request(Caller("https://issuer.example", "alice"), Deadline(5), None, key)
+    for text in (str(key), repr(key), f"{key!s:>9}", f"{key!r}", f"{[key]}", repr(request), str(KeyError(key))):
         assert SHOWN not in text
 
 
