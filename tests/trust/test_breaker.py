@@ -72,3 +72,11 @@ def test_the_pause_leaves_an_operators_stop_alone(bundle: "Bundle", function: Fr
     assert trulience.ask("trulience-mint").body["code"] == "vendor_unavailable"
     assert client(bundle, "dynamodb").get_item(TableName=table, Key=stop)["Item"] == stop
     assert trulience.ask("trulience-mint").body["code"] == "vendor_stopped"
+
+
+def test_five_failures_in_a_row_leave_the_vendor_alone_for_fifteen_seconds(function: Fresh) -> None:
+    trulience = function("trulience")
+    fail(trulience, 5)
+    trulience.twin.reset()
+    assert trulience.ask("trulience-mint").body["retry_after"] in {15, 16}
+    assert trulience.twin.calls == []
