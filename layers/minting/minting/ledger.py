@@ -70,12 +70,12 @@ class Ledger:
                 aws.ask(self._client.transact_write_items, deadline, TransactItems=writes)
             except aws.NotDone as fault:
                 _raise_unless_conflict(fault)
-                if deadline.left() <= 0:
+                pause = random.uniform(0, min(CONFLICT_SECONDS * 2**attempt, LONGEST_PAUSE))  # noqa: S311 - spreads, hides nothing
+                if deadline.left() <= pause:
                     raise _unavailable(fault) from None
+                sleep(pause)
             else:
                 return
-            pause = min(CONFLICT_SECONDS * 2**attempt, LONGEST_PAUSE)
-            sleep(min(random.uniform(0, pause), max(0, deadline.left())))  # noqa: S311 - spreads, hides nothing
 
     def read(self, key: str, deadline: Deadline) -> Item:
         """An item as it is now, empty where there is none. Raises `limits_unavailable`."""
