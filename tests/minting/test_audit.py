@@ -166,7 +166,7 @@ def test_the_operators_notes_are_in_the_record_alone(capsys: pytest.CaptureFixtu
 
 
 def test_the_metrics_are_the_records_times_in_milliseconds(capsys: pytest.CaptureFixture[str]) -> None:
-    Audit("v").write(Record(mint_id="1", vendor="v", route="r", started=monotonic() - 3), 1.5)
+    Audit("v", "tests").write(Record(mint_id="1", vendor="v", route="r", started=monotonic() - 3), 1.5)
     record, metrics = lines(capsys)
     assert (record["vendor_ms"], record["duration_ms"]) == (1500, pytest.approx(3000, abs=100))
     assert metrics["vendor_duration"] == [record["vendor_ms"]]
