@@ -1,6 +1,6 @@
 # Every command a developer needs. Each target installs what it uses, so a fresh clone needs python3.13 and make only; `sdk` and `contract` need
 # Node 20 too.
-.PHONY: run test sdk check generate contract format build bench worst-bill sam-local lock clean
+.PHONY: run test sdk check generate contract deploy-check format build bench worst-bill sam-local lock clean
 .DELETE_ON_ERROR:
 
 PORT ?= 3000
@@ -21,6 +21,9 @@ sdk: .venv/ready tests/sdk/node_modules/ready  ## the vendors' own clients again
 contract: .venv/ready .venv-contract/ready tests/openapi/node_modules/ready  ## docs/openapi.json: lint, and thousands of requests made from it
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true tests/openapi/node_modules/.bin/redocly lint --config tests/openapi/redocly.yaml docs/openapi.json
 	PYTHONPATH=.:layers/minting $(PYTHON) -m tests.openapi.fuzz
+
+deploy-check: .venv/ready .venv-sam/ready .venv-deploy/ready  ## the real SAM CLI deploys this working tree to an emulated AWS
+	$(PYTHON) -m pytest -vv tests/deploy
 
 check: .venv/ready .venv-sam/ready
 	$(PYTHON) -m ruff check .
@@ -64,16 +67,21 @@ sam-local: build  ## every event of events/ through `sam local invoke`; skipped,
 	.venv-contract/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+.venv-deploy/ready: requirements/deploy.txt
+	python3.13 -m venv .venv-deploy
+	.venv-deploy/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 tests/%/node_modules/ready: tests/%/package-lock.json
 	npm ci --prefix tests/$* --loglevel error
 	@touch $@
 
 lock: .venv/ready  ## pins with hashes, after a change of a requirements .in file
 	$(PYTHON) -m pip install --quiet uv
-	for file in layers/minting/requirements requirements/dev requirements/sam requirements/contract; do \
+	for file in layers/minting/requirements requirements/dev requirements/sam requirements/contract requirements/deploy; do \
 	  $(PYTHON) -m uv pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links $$file.in -o $$file.txt || exit 1; \
 	done
 
 clean:
-	rm -rf .venv .venv-sam .venv-contract .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/sdk/node_modules tests/openapi/node_modules
+	rm -rf .venv .venv-sam .venv-contract .venv-deploy .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/sdk/node_modules tests/openapi/node_modules

@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 import pytest
 
+from tests import test_docs
+from tests.vendors import lacking
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/adding-a-vendor.md"
 PYTHON = [sys.executable, "-m"]
@@ -177,40 +180,31 @@ def failing(root: Path, *arguments: str) -> str:
     return done.stdout
 
 
-ECHOES = {
-    "in its code": "vendor_error(reply.status, reply.body.decode())",
-    "in its words": 'Problem("vendor_error", reply.body.decode())',
-}
-
-
-@pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
-def test_a_vendor_whose_errors_repeat_the_vendors_reply_fails_and_the_leak_is_shown(spoiled: Path, echo: str) -> None:
+def test_a_vendor_whose_errors_repeat_the_vendors_reply_fails_and_the_leak_is_shown(spoiled: Path) -> None:
     app = spoiled / "functions/aurora/app.py"
     code, found, rest = app.read_text().rpartition("    return interpret_status(reply)")
     assert found
-    app.write_text(f"{code}    return {echo} if reply.status >= 300 else None{rest}")
+    echo = 'return Problem("vendor_error", reply.body.decode()) if reply.status >= 300 else None'
+    app.write_text(f"{code}    {echo}{rest}")
     report = failing(spoiled, "tests/trust/test_no_leak.py", "-k", "aurora")
     leaks = {"test_no_path_writes_down_a_key_or_a_token[aurora]", "test_no_operation_writes_down_what_it_is_sent"}
     assert all(leak in report for leak in leaks)
     assert "canary-key" in report
 
 
-MISSING = {
-    "twin": ("local/twins/aurora.py", "aurora lacks a twin"),
-    "event that mints": ("events/aurora-mint.json", "aurora lacks a sample event"),
-    "event that revokes": ("events/aurora-revoke.json", "aurora lacks a sample event"),
-}
-
-
-@pytest.mark.parametrize(("file", "lack"), MISSING.values(), ids=MISSING)
-def test_what_a_vendor_lacks_is_one_failing_test_that_says_what_to_add(spoiled: Path, file: str, lack: str) -> None:
-    (spoiled / file).unlink()
+def test_a_vendor_without_a_twin_fails_one_test_that_says_what_to_add(spoiled: Path) -> None:
+    (spoiled / "local/twins/aurora.py").unlink()
     report = failing(spoiled, "tests/trust/test_no_leak.py", "tests/functions/test_every_vendor.py")
-    assert f"{lack}: add {file}" in report
+    assert "aurora lacks a twin: add local/twins/aurora.py" in report
     assert len(re.findall(r"^(?:FAILED|ERROR) ", report, re.MULTILINE)) == 1
 
 
-def test_a_vendor_without_a_page_fails_a_test_that_says_so(spoiled: Path) -> None:
-    (spoiled / "docs/vendors/aurora.md").unlink()
-    report = failing(spoiled, "tests/test_docs.py")
-    assert "aurora lacks its page: add docs/vendors/aurora.md" in report
+def test_all_that_a_vendor_lacks_is_told_with_the_file_to_add_it_to() -> None:
+    told = "\n".join(lacking("aurora"))
+    files = ("template.yaml", "events/aurora-mint.json", "events/aurora-revoke.json", "local/twins/aurora.py")
+    assert [file for file in (*files, "functions/catalogue/declared.json") if file not in told] == []
+
+
+def test_a_vendor_without_a_page_fails_a_test_that_says_so() -> None:
+    with pytest.raises(AssertionError, match=r"aurora lacks its page: add docs/vendors/aurora\.md"):
+        test_docs.test_every_vendor_has_its_page("aurora")

@@ -46,7 +46,7 @@ def lacking(vendor: str) -> Iterator[str]:
     """What the tests of every vendor need of this one and do not find: a sentence each, with the file to add it to."""
     if vendor not in VARIABLES:
         yield f"{vendor} lacks a function in template.yaml: add one (docs/adding-a-vendor.md, 2)"
-    for event in (MINTS[vendor], f"{vendor}-revoke"):
+    for event in (MINTS.get(vendor, f"{vendor}-mint"), f"{vendor}-revoke"):
         if event not in EVENTS:
             yield f"{vendor} lacks a sample event: add events/{event}.json (docs/adding-a-vendor.md, 3)"
     if vendor not in DECLARED:

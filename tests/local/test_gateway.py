@@ -54,6 +54,13 @@ def test_the_most_specific_route_wins(
     assert event.get("pathParameters") == parameters
 
 
+def test_a_named_method_is_before_any_whatever_the_template_names_first() -> None:
+    function = Function("None", lambda _event, _context: None)
+    routes = Routes(Route(method, "/v1/things", function, None) for method in ("ANY", "GET"))
+    matches = [routes.find(Request(method, "/v1/things", "", [])) for method in ("GET", "PUT")]
+    assert [match and match.route.method for match in matches] == ["GET", "ANY"]
+
+
 # Events
 
 
@@ -179,6 +186,12 @@ def test_a_reply_is_sent_as_the_function_says(served: Served) -> None:
     assert answer.headers["apigw-requestid"] == served.events[0]["requestContext"]["requestId"]
 
 
+def test_a_length_that_a_function_claims_is_not_the_one_that_is_sent(served: Served) -> None:
+    served.reply = {"statusCode": 200, "headers": {"Content-Length": "1"}, "body": "whole"}
+    answer = served.send("POST", "/v1/things")
+    assert (answer.content, answer.raw.headers.getlist("content-length")) == (b"whole", ["5"])
+
+
 def test_a_body_in_base64_is_decoded(served: Served) -> None:
     served.reply = {"statusCode": 200, "isBase64Encoded": True, "body": base64.b64encode(b"\x00\xff").decode()}
     assert served.send("POST", "/v1/things").content == b"\x00\xff"
@@ -209,6 +222,7 @@ def test_a_204_has_no_body_and_the_connection_stays_usable(served: Served) -> No
         {"statusCode": "many"},
         {"statusCode": None},
         {"statusCode": 99},
+        {"statusCode": 600},
         {"statusCode": 200, "body": {"a": 1}},
         {"statusCode": 200, "body": "no base64!", "isBase64Encoded": True},
         {"statusCode": 200, "headers": {"x": "a\r\nset-cookie: b"}},
@@ -336,6 +350,7 @@ def test_the_gateways_own_names_and_any_address_are_answered(listening: str, hos
             "",
             "::1",
             "[localhost]",
+            "[127.0.0.1]",
             "[::1",
             "127.1",
             "127.0.0.1:a",

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -162,6 +163,14 @@ def test_the_operators_notes_are_in_the_record_alone(capsys: pytest.CaptureFixtu
     written, metrics = lines(capsys)
     assert (written["level"], written["notes"]) == ("ERROR", problem.__notes__)
     assert "AccessDenied" not in json.dumps(metrics)
+
+
+def test_the_metrics_are_the_records_times_in_milliseconds(capsys: pytest.CaptureFixture[str]) -> None:
+    Audit("v", "tests").write(Record(mint_id="1", vendor="v", route="r", started=monotonic() - 3), 1.5)
+    record, metrics = lines(capsys)
+    assert (record["vendor_ms"], record["duration_ms"]) == (1500, pytest.approx(3000, abs=100))
+    assert metrics["vendor_duration"] == [record["vendor_ms"]]
+    assert metrics["duration"] == [record["duration_ms"]]
 
 
 @pytest.mark.parametrize("name", ["boto3", "botocore", "requests", "urllib3"])

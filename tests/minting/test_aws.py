@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from itertools import repeat
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from minting.table import Table, Write
 from tests.functions.contract import Fresh
 from tests.minting.conftest import Names
 from tests.minting.raw import RawServer
-from tests.trust.table import items, used
+from tests.trust.table import Wire, cancelled, items, used
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
@@ -188,3 +189,17 @@ def test_a_vendor_that_never_answers_in_time_is_left_alone(function: Fresh) -> N
     trulience.twin.reset()
     assert trulience.ask("trulience-mint").body["code"] == "vendor_unavailable"
     assert trulience.twin.calls == []
+
+
+def test_a_change_that_always_meets_another_was_surely_not_made(
+    function: Fresh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire = Wire(monkeypatch)
+    ledger = function("trulience").module.vendor.ledger
+    wire.answers = (cancelled("TransactionConflict") for _ in repeat(None))
+    started = monotonic()
+    with pytest.raises(Problem) as problem:
+        ledger.change([Change("k", "SET #a = :a", "", {"a": 1})], Deadline(SOON))
+    assert (problem.value.code, problem.value.ambiguous) == ("limits_unavailable", False)
+    assert problem.value.__notes__ == ["TransactionCanceledException"]
+    assert monotonic() - started < SOON + 0.7

@@ -222,3 +222,30 @@ def test_a_number_that_is_not_whole_is_refused(written: str) -> None:
     with pytest.raises(Problem) as refused:
         decode_request(event(f'{{"name": "a", "seconds": {written}}}'), Sample)
     assert [error.field for error in refused.value.errors] == ["seconds"]
+
+
+def test_a_body_may_have_sixteen_kilobytes_and_not_a_byte_more() -> None:
+    small = json.dumps({"name": "a"})
+    assert outcome(event(small.ljust(16_384))) == Sample("a")
+    refused = outcome(event(small.ljust(16_385)))
+    assert isinstance(refused, Problem)
+    assert refused.code == "body_too_large"
+
+
+def test_what_is_base64_but_for_some_characters_is_refused() -> None:
+    packed = base64.b64encode(b'{"name": "a"}').decode()
+    assert outcome(event(packed, encoded=True)) == Sample("a")
+    refused = outcome(event(packed[:4] + "!" + packed[4:], encoded=True))
+    assert isinstance(refused, Problem)
+    assert refused.code == "invalid_request"
+
+
+def test_a_query_does_not_rename_what_the_path_names() -> None:
+    asked = event(None, None, method="GET") | {"pathParameters": {"name": "path"}, "rawQueryString": "name=query"}
+    assert outcome(asked) == Sample("path")
+
+
+def test_half_a_character_is_refused_and_not_replaced() -> None:
+    refused = outcome(event('{"name": "a", "items": [{"size": 1, "note": "\ud800"}]}'))
+    assert isinstance(refused, Problem)
+    assert refused.code == "invalid_request"

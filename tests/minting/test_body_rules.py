@@ -23,6 +23,7 @@ class Range(Body, frozen=True):
     first: int
     last: int = 9
     items: Annotated[list[Item], msgspec.Meta(max_length=2000)] | None = None
+    sizes: dict[str, int] | None = None
 
     @classmethod
     def errors(cls, sent: Any) -> Iterator[FieldError]:
@@ -75,3 +76,15 @@ def test_a_fault_far_down_a_list_is_told_alone() -> None:
     assert told({"first": 1, "items": [{"size": 1}] * 1500 + [{"size": "1"}]}) == [
         ("items[1500].size", "Expected `int`, got `str`")
     ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"first": 1, "items": [{"size": 1}] * MOST_ERRORS + [{"size": "1"}] * 2},
+        {"first": 1, "sizes": {str(name): 1 if name < MOST_ERRORS else "1" for name in range(MOST_ERRORS + 2)}},
+    ],
+    ids=["list", "map"],
+)
+def test_what_lies_beyond_a_thousand_items_is_not_looked_at_one_by_one(body: Any) -> None:
+    assert len(told(body)) == 1

@@ -277,3 +277,23 @@ def test_an_outage_while_a_refused_key_is_being_read_again_is_a_refusal(store: S
     held.current(Deadline(5))
     store.value = PASSING[0]
     assert refused(held) == "vendor_key_rejected"
+
+
+def test_a_refused_key_is_not_looked_up_before_the_interval_is_over(store: Store, clock: Clock) -> None:
+    held = fresh()
+    held.current(Deadline(5))
+    refused(held)
+    clock.now += REREAD_INTERVAL - 0.1
+    assert (in_use(held), refused(held), len(store.reads)) == ("vendor_key_rejected", "vendor_key_rejected", 2)
+
+
+def test_a_refusal_that_is_told_again_and_again_holds_no_more_than_the_first(store: Store) -> None:
+    held = fresh()
+    held.current(Deadline(5))
+    refused(held)
+    depths = []
+    for _ in range(3):
+        with pytest.raises(KeyRejected) as refusal:
+            held.current(Deadline(5))
+        depths.append(len(refusal.traceback))
+    assert len(set(depths)) == 1

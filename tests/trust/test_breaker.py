@@ -9,6 +9,7 @@ from local.twins.twin import Fault
 from minting import breaker, limits
 from tests.conftest import client
 from tests.functions.contract import Fresh
+from tests.trust.table import items
 from tests.trust.vendors import ASKED, Vendor
 
 if TYPE_CHECKING:
@@ -88,3 +89,27 @@ def test_the_pause_leaves_an_operators_stop_alone(
     assert made.ask(vendor.event).body["code"] == "vendor_unavailable"
     assert client(bundle, "dynamodb").get_item(TableName=table, Key=stop)["Item"] == stop
     assert made.ask(vendor.event).body["code"] == "vendor_stopped"
+
+
+def test_five_failures_in_a_row_leave_the_vendor_alone_for_fifteen_seconds(function: Fresh) -> None:
+    trulience = function("trulience")
+    fail(trulience, 5)
+    trulience.twin.reset()
+    assert trulience.ask("trulience-mint").body["retry_after"] in {15, 16}
+    assert trulience.twin.calls == []
+
+
+def test_after_the_pause_one_more_failure_is_enough_for_another(
+    function: Fresh, bundle: "Bundle", table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trulience = function("trulience")
+    fail(trulience, breaker.THRESHOLD)
+    later = time() + breaker.OPEN_SECONDS + 1
+    for module in (limits, breaker):
+        monkeypatch.setattr(module, "time", lambda: later)
+    fail(trulience, 1)
+    trulience.twin.reset()
+    assert trulience.ask("trulience-mint").body["code"] == "vendor_unavailable"
+    assert trulience.twin.calls == []
+    pause = items(bundle, table)["trulience#stop"]
+    assert pause["expires"] == pause["until"] == {"N": str(int(later) + breaker.OPEN_SECONDS)}

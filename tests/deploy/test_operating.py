@@ -1,0 +1,87 @@
+"""What docs/operating.md tells an operator to do, and what is there to look at."""
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local.parameters import secret
+from tests.deploy.machine import blocks
+from tests.vendors import FUNCTIONS
+
+if TYPE_CHECKING:
+    from tests.deploy.aws import Emulator
+    from tests.deploy.stack import Stack
+
+
+def test_the_documented_commands_stop_a_vendor_and_put_it_back(stack: "Stack") -> None:
+    stop, resume = (
+        block.replace("STACK", stack.name) for block in blocks("docs/operating.md", "Stop a vendor at once")
+    )
+    table = stack.machine.shell(f'{stop}echo "$TABLE"').split()[-1]
+    stopped = stack.mint("convai", "dave")
+    stack.machine.shell(resume, TABLE=table)
+    assert (stopped.status, stopped.body["code"]) == (503, "vendor_stopped")
+    assert stack.mint("convai", "dave").status == 201
+
+
+def test_a_mint_leaves_one_record_and_no_key_or_token_is_logged(stack: "Stack") -> None:
+    answer = stack.mint("convai", "frank")
+    token = answer.body["apiAuthToken"]
+    (record,) = [each for each in stack.records("convai") if each["mint_id"] == answer.body["mint"]["id"]]
+    assert record["caller"]["sub"] == "frank"
+    assert record["outcome"] == "minted"
+    assert record["token_sha256"] == hashlib.sha256(token.encode()).hexdigest()
+    logged = json.dumps(stack.log())
+    assert token not in logged
+    assert secret("convai")["api_key"] not in logged
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_functions_role_allows_its_own_part_and_nothing_else(
+    stack: "Stack", emulator: "Emulator", function: str
+) -> None:
+    may = Role(stack, emulator, function)
+    own, others = may.secrets()
+    assert may.all_of(own, "secretsmanager:GetSecretValue")
+    assert may.none_of(others, "secretsmanager:GetSecretValue")
+    assert may.none_of(own + others, "secretsmanager:PutSecretValue")
+    assert may.none_of([may.table], "dynamodb:Scan", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:DeleteItem")
+    assert may.none_of(["*"], "s3:GetObject", "iam:PassRole", "lambda:InvokeFunction")
+    assert may.all_of([may.log], "logs:PutLogEvents")
+    assert may.none_of([may.log.replace(stack.name, "others")], "logs:CreateLogStream", "logs:PutLogEvents")
+
+
+class Role:
+    """The role of one function, as IAM's policy simulator decides."""
+
+    def __init__(self, stack: "Stack", emulator: "Emulator", function: str) -> None:
+        self._stack, self._iam, self._function = stack, emulator.client("iam"), function
+        self._configuration = stack.function(function)
+        account = ":".join(self._configuration["FunctionArn"].split(":")[3:5])
+        self.table = f"arn:aws:dynamodb:{account}:table/{stack.resources()['LimitsTable']}"
+        self.log = f"arn:aws:logs:{account}:log-group:{self._configuration['LoggingConfig']['LogGroup']}:log-stream:any"
+
+    def secrets(self) -> tuple[list[str], list[str]]:
+        """ARNs of its own, if it has one, and of the others."""
+        secrets = self._stack.secrets()
+        own = [arn for vendor, arn in secrets.items() if vendor == self._function]
+        return own, [arn for arn in secrets.values() if arn not in own]
+
+    def all_of(self, resources: list[str], *actions: str) -> bool:
+        return not resources or set(self._decide(resources, actions)) == {"allowed"}
+
+    def none_of(self, resources: list[str], *actions: str) -> bool:
+        return "allowed" not in self._decide(resources, actions)
+
+    def _decide(self, resources: list[str], actions: tuple[str, ...]) -> list[str]:
+        """One resource at a time: the emulator looks at the first alone."""
+        role = self._configuration["Role"]
+        return [
+            result["EvalDecision"]
+            for resource in resources
+            for result in self._iam.simulate_principal_policy(
+                PolicySourceArn=role, ResourceArns=[resource], ActionNames=list(actions)
+            )["EvaluationResults"]
+        ]
