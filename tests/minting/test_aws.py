@@ -195,11 +195,11 @@ def test_a_change_that_always_meets_another_was_surely_not_made(
     function: Fresh, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wire = Wire(monkeypatch)
-    ledger = function("trulience").module.vendor.ledger
+    ledger = function("trulience").module.vendor.table
     wire.answers = (cancelled("TransactionConflict") for _ in repeat(None))
     started = monotonic()
     with pytest.raises(Problem) as problem:
-        ledger.change([Change("k", "SET #a = :a", "", {"a": 1})], Deadline(SOON))
+        ledger.transact([Write("k", "SET #a = :a", "", {"a": 1})], Deadline(SOON))
     assert (problem.value.code, problem.value.ambiguous) == ("limits_unavailable", False)
     assert problem.value.__notes__ == ["TransactionCanceledException"]
     assert monotonic() - started < SOON + 0.7

@@ -81,8 +81,8 @@ def test_a_fault_far_down_a_list_is_told_alone() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        {"first": 1, "items": [{"size": 1}] * MOST_ERRORS + [{"size": "1"}] * 2},
-        {"first": 1, "sizes": {str(name): 1 if name < MOST_ERRORS else "1" for name in range(MOST_ERRORS + 2)}},
+        {"first": 1, "items": [{"size": 1}] * MAX_ERRORS + [{"size": "1"}] * 2},
+        {"first": 1, "sizes": {str(name): 1 if name < MAX_ERRORS else "1" for name in range(MAX_ERRORS + 2)}},
     ],
     ids=["list", "map"],
 )

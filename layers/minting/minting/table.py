@@ -70,12 +70,12 @@ class Table:
                 aws.call(self._client.transact_write_items, deadline, TransactItems=items)
             except aws.CallFailed as failure:
                 _raise_unless_conflict(failure)
-                if deadline.seconds_left() <= 0:
+                pause = random.uniform(0, min(CONFLICT_SECONDS * 2**attempt, MAX_PAUSE))  # noqa: S311 - no secret
+                if deadline.seconds_left() <= pause:
                     raise _unavailable(failure) from None
+                sleep(pause)
             else:
                 return
-            pause = min(CONFLICT_SECONDS * 2**attempt, MAX_PAUSE)
-            sleep(min(random.uniform(0, pause), max(0, deadline.seconds_left())))  # noqa: S311 - spreads, hides nothing
 
     def get(self, key: str, deadline: Deadline) -> Item:
         """The item as it is now; empty if there is none. Raises `limits_unavailable`."""
