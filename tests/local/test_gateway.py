@@ -211,6 +211,7 @@ def test_a_204_has_no_body_and_the_connection_stays_usable(served: Served) -> No
     with requests.Session() as session:
         answers = [session.post(f"{served.url}/v1/things", headers=headers, timeout=5) for _ in range(3)]
     assert [(answer.status_code, answer.content) for answer in answers] == [(204, b"")] * 3
+    assert not any("content-length" in answer.headers for answer in answers)  # RFC 9110 section 8.6
     assert len({event["headers"]["x-amzn-trace-id"] for event in served.events}) == 3
 
 
