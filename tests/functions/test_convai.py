@@ -142,3 +142,10 @@ def test_a_token_that_is_no_text_is_malformed(warm: Fresh, token: Any) -> None:
     convai = warm("convai")
     convai.twin.fault(Fault(body={"apiAuthToken": token, "expirationTime": "2999-06-11T13:00:00Z"}))
     assert said(convai.ask("convai-mint")) == MALFORMED.of(200)
+
+
+@pytest.mark.parametrize(("status", "code"), [(429, "vendor_busy"), (500, "vendor_error"), (503, "vendor_unavailable")])
+def test_a_vendor_in_trouble_that_speaks_of_keys_has_not_refused_ours(warm: Fresh, status: int, code: str) -> None:
+    convai = warm("convai")
+    convai.twin.fault(Fault(status=status, body={"ERROR": "The API key service is overloaded."}))
+    assert convai.ask("convai-mint").body["code"] == code

@@ -153,3 +153,8 @@ def test_the_sign_in_route_makes_bad_tokens_too(served: Served) -> None:
 @pytest.mark.parametrize("body", ["[]", "{", "7", '{"iss": 5}', b"\xff"])
 def test_the_sign_in_route_refuses_what_is_no_object_of_claims(body: str | bytes, served: Served) -> None:
     assert served.send("POST", "/_local/token", headers={}, data=body).status_code == 400
+
+
+def test_a_local_token_is_good_for_an_hour(issuer: Issuer) -> None:
+    claims = jwt.decode(issuer.token("alice"), options={"verify_signature": False})
+    assert claims["exp"] - claims["iat"] == 3600

@@ -17,7 +17,7 @@ from local.functions import Function
 from local.gateway import Gateway
 from local.hosts import Hosts
 from local.routes import Route, Routes
-from local.server import Request
+from local.server import LARGEST_BODY, Request
 from tests.local.conftest import ORIGIN, Served
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -211,6 +211,7 @@ def test_a_204_has_no_body_and_the_connection_stays_usable(served: Served) -> No
     with requests.Session() as session:
         answers = [session.post(f"{served.url}/v1/things", headers=headers, timeout=5) for _ in range(3)]
     assert [(answer.status_code, answer.content) for answer in answers] == [(204, b"")] * 3
+    assert not any("content-length" in answer.headers for answer in answers)  # RFC 9110 section 8.6
     assert len({event["headers"]["x-amzn-trace-id"] for event in served.events}) == 3
 
 
@@ -380,3 +381,13 @@ def test_a_page_that_makes_its_own_name_lead_here_gets_no_token_and_no_answer(
     assert "access-control-allow-origin" not in answer.headers
     assert served.send("OPTIONS", path, headers=PREFLIGHT | {"Host": "rebound.example"}).status_code == 421
     assert served.events == []
+
+
+def test_a_body_in_chunks_is_as_large_as_all_of_them(served: Served) -> None:
+    headers = {"Authorization": served.issuer.token()}
+    half = bytes(LARGEST_BODY // 2)
+    answers = [
+        served.send("POST", "/v1/things", headers=headers, data=iter(chunks))
+        for chunks in ([half] * 2, [half, half, b"1"])
+    ]
+    assert [answer.status_code for answer in answers] == [200, 413]
