@@ -51,16 +51,18 @@ def _round(paths: dict[str, list[Path]], bundle: Bundle) -> Round:
         twin.reset()  # a session's slot is free again
     event, environment = bundle.event("trulience-mint"), bundle.environment("trulience")
     return Round(
-        run(paths["bare"], event, environment, WARM),
-        run(paths["bare"], event, environment | {"COUNTED": "yes"}, WARM),
-        run(paths["trulience"], event, environment, WARM),
+        run(paths["bare"], handler("bare"), event, environment, WARM),
+        run(paths["bare"], handler("bare"), event, environment | {"COUNTED": "yes"}, WARM),
+        run(paths["trulience"], handler("trulience"), event, environment, WARM),
         {name: _cold(name, paths, bundle) for name in paths if name not in {"bare", "trulience"}},
     )
 
 
 def _cold(name: str, paths: dict[str, list[Path]], bundle: Bundle) -> Timing:
     vendor = "trulience" if name == "bare" else name
-    return run(paths[name], bundle.event(EVENTS.get(vendor, f"{vendor}-mint")), bundle.environment(vendor), 1)
+    return run(
+        paths[name], handler(name), bundle.event(EVENTS.get(vendor, f"{vendor}-mint")), bundle.environment(vendor), 1
+    )
 
 
 def _report(rounds: list[Round]) -> None:
@@ -85,6 +87,11 @@ def _report(rounds: list[Round]) -> None:
         seconds = [function.cold / bare.cold for function, bare in timed]
         cpu = [function.cold_cpu / bare.cold_cpu for function, bare in timed]
         print(f"cold start, {name:10} / bare       {_spread(seconds, 2)}; CPU {_spread(cpu, 2)}")
+
+
+def handler(name: str) -> str:
+    """What Lambda calls: the bare handler is a module, and each of ours a package."""
+    return "app.handler" if name == "bare" else f"{name}.app.handler"
 
 
 def _spread(values: list[float], digits: int = 0) -> str:

@@ -80,7 +80,7 @@ def _serving(event: bytes) -> Iterator[_Server]:
         server.shutdown()
 
 
-def run(path: list[Path], event: dict[str, Any], environment: dict[str, str], warm: int) -> Timing:
+def run(path: list[Path], handler: str, event: dict[str, Any], environment: dict[str, str], warm: int) -> Timing:
     """Starts a function's process as Lambda does, with `path` as its import path, and asks it 1 + `warm` times."""
     with _serving(json.dumps(event).encode()) as server:
         environment = environment | {
@@ -92,7 +92,7 @@ def run(path: list[Path], event: dict[str, Any], environment: dict[str, str], wa
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
         }
         started = time.perf_counter()
-        command = [sys.executable, "-S", "-m", "awslambdaric", "app.handler"]
+        command = [sys.executable, "-S", "-m", "awslambdaric", handler]
         process = subprocess.Popen(command, env=environment, cwd=path[0], stdout=subprocess.DEVNULL)
         try:
             server.answered.acquire(timeout=30)

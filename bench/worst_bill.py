@@ -101,7 +101,7 @@ def _vendor(template: Template, function: str) -> Vendor:
     own, shared = template.properties(function), template.globals("Function")
     variables: dict[str, str] = template.resolve(own.get("Environment", {}).get("Variables", {}))
     return Vendor(
-        name=Path(own["CodeUri"]).name,
+        name=own["Handler"].partition(".")[0],
         caller_per_hour=int(variables["CALLER_PER_HOUR"]) if "API_KEY_SECRET" in variables else 0,
         per_day=int(variables["VENDOR_PER_DAY"]) if "API_KEY_SECRET" in variables else 0,
         slots=sum(int(value) for name, value in variables.items() if name.endswith("_SLOTS")),

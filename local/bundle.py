@@ -101,7 +101,7 @@ class Bundle:
         given = parameters.parameters(document, self.issuer.url)
         template = Template(document, given | {"AWS::StackName": self._stack_name})
         names = template.resources("AWS::Serverless::Function")
-        self._function_names = {Path(template.properties(name)["CodeUri"]).name: name for name in names}
+        self._function_names = {template.properties(name)["Handler"].partition(".")[0]: name for name in names}
         return template
 
     def _start_aws(self, exits: ExitStack) -> None:

@@ -1,6 +1,6 @@
 """The bundle's functions, loaded and called the way Lambda does it, all in this process."""
 
-import importlib.util
+import importlib
 import itertools
 import os
 import sys
@@ -29,16 +29,15 @@ def load(vendor: str, environment: Mapping[str, str], root: Path = ROOT) -> Hand
 
 
 def load_module(vendor: str, environment: Mapping[str, str], root: Path = ROOT) -> ModuleType:
-    """`environment` is added to this process' own while the module is imported, and only then."""
-    path = root / "functions" / vendor / "app.py"
-    spec = importlib.util.spec_from_file_location(f"functions.{vendor}.app{next(_loads)}", path)
-    assert spec  # noqa: S101 - .py files always have a loader
-    assert spec.loader  # noqa: S101
-    module = importlib.util.module_from_spec(spec)
+    """The module functions/<vendor>/app.py, with its siblings as fresh as it is.
+
+    `environment` is added to this process' own while the modules are imported, and only then.
+    """
+    package = ModuleType(f"{vendor}_{next(_loads)}")
+    package.__path__ = [str(root / "functions" / vendor)]
     with _loading, patch.dict(os.environ, environment):
-        sys.modules[spec.name] = module  # where the types' annotations are looked up
-        spec.loader.exec_module(module)
-    return module
+        sys.modules[package.__name__] = package
+        return importlib.import_module(f"{package.__name__}.app")
 
 
 class Context:

@@ -18,9 +18,8 @@ POLICIES = {"AWSLambdaBasicExecutionRole": "arn:aws:iam::aws:policy/service-role
 
 def transform(template: str, code: str, parameters: dict[str, str]) -> Any:
     document = yaml_parse(template)
-    for resource in document["Resources"].values():
-        for source in {"CodeUri", "ContentUri"} & resource["Properties"].keys():
-            resource["Properties"][source] = f"s3://uploaded/{code}"
+    document["Globals"]["Function"]["CodeUri"] = f"s3://uploaded/{code}"
+    document["Resources"]["MintingLayer"]["Properties"]["ContentUri"] = f"s3://uploaded/{code}"
     return Translator(POLICIES, Parser()).translate(document, parameters)
 
 

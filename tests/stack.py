@@ -35,7 +35,7 @@ def of_type(document: Json, kind: str) -> dict[str, Json]:
 
 
 NAMED = {
-    Path(block["Properties"]["CodeUri"]).name: name.removesuffix("Function")
+    block["Properties"]["Handler"].partition(".")[0]: name.removesuffix("Function")
     for name, block in of_type(SOURCE, FUNCTION).items()
 }
 """Each function's name in the template by the folder that it is built from: `Convai`."""

@@ -23,7 +23,7 @@ NOT_COPIED = {
 }
 
 ADDED = {
-    *("functions/aurora/app.py", "functions/aurora/Makefile", "local/twins/aurora.py"),
+    *("functions/aurora/app.py", "local/twins/aurora.py"),
     *("events/aurora-mint.json", "events/aurora-revoke.json", "tests/functions/test_aurora.py"),
     "docs/vendors/aurora.md",
 }

@@ -59,7 +59,7 @@ def test_the_layer_is_small_and_leaves_boto3_to_lambda() -> None:
 
 def test_the_build_is_of_the_present_source() -> None:
     pairs = [(ROOT / "layers/minting/minting", LAYER / "minting")]
-    pairs += [(ROOT / "functions" / vendor, folder) for vendor, folder in FUNCTIONS.items()]
+    pairs += [(ROOT / "functions" / vendor, folder / vendor) for vendor, folder in FUNCTIONS.items()]
     for source, built in pairs:
         names = [str(module.relative_to(source)) for module in source.rglob("*.py")]
         _, changed, absent = filecmp.cmpfiles(source, built, names, shallow=False)
@@ -112,17 +112,17 @@ def test_a_built_function_answers_its_event_in_lambdas_runtime(
     event: Path, bundle: Bundle, lambdas: dict[str, str]
 ) -> None:
     vendor = event.stem.partition("-")[0]
-    with emulated(FUNCTIONS[vendor], lambdas | bundle.environment(vendor)) as invocations:
+    with emulated(FUNCTIONS[vendor], f"{vendor}.app.handler", lambdas | bundle.environment(vendor)) as invocations:
         reply = requests.post(invocations, data=event.read_bytes(), timeout=30).json()
     assert reply.get("statusCode") in expected(event), reply
 
 
 @contextmanager
-def emulated(function: Path, environment: dict[str, str]) -> Iterator[str]:
+def emulated(function: Path, handler: str, environment: dict[str, str]) -> Iterator[str]:
     """The function in Lambda's runtime interface emulator, at the address where it takes invocations."""
     address, runtime_api = (f"127.0.0.1:{port}" for port in free_ports(2))
     listen = ["--runtime-interface-emulator-address", address, "--runtime-api-address", runtime_api]
-    program: list[str | Path] = [EMULATOR, *listen, *PYTHON, "-m", "awslambdaric", "app.handler"]
+    program: list[str | Path] = [EMULATOR, *listen, *PYTHON, "-m", "awslambdaric", handler]
     process = subprocess.Popen(program, cwd=function, env=environment, start_new_session=True)  # noqa: S603
     try:
         wait_for(address)

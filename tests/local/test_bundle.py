@@ -53,7 +53,7 @@ Resources:
     Type: AWS::Serverless::Function
     Condition: Convai
     Properties:
-      CodeUri: functions/convai
+      Handler: convai.app.handler
       Environment: {Variables: {API_KEY_SECRET: !Ref ConvaiSecret, TABLE: !Ref Table, CONVAI_API_URL: "", LOG_LEVEL: WARNING}}
       Events:
         Mint: {Type: HttpApi, Properties: {ApiId: !Ref Api, Method: post, Path: /v1/convai/tokens}}
@@ -61,7 +61,7 @@ Resources:
   SpatiusFunction:
     Type: AWS::Serverless::Function
     Condition: Never
-    Properties: {CodeUri: functions/spatius}
+    Properties: {Handler: spatius.app.handler}
 """
 APP = """
 import os

@@ -17,7 +17,7 @@ from local.functions import Function
 from local.gateway import Gateway
 from local.hosts import Hosts
 from local.routes import Route, Routes
-from local.server import LARGEST_BODY, Request
+from local.server import MAX_BODY_BYTES, Request
 from tests.local.conftest import ORIGIN, Served
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -385,7 +385,7 @@ def test_a_page_that_makes_its_own_name_lead_here_gets_no_token_and_no_answer(
 
 def test_a_body_in_chunks_is_as_large_as_all_of_them(served: Served) -> None:
     headers = {"Authorization": served.issuer.token()}
-    half = bytes(LARGEST_BODY // 2)
+    half = bytes(MAX_BODY_BYTES // 2)
     answers = [
         served.send("POST", "/v1/things", headers=headers, data=iter(chunks))
         for chunks in ([half] * 2, [half, half, b"1"])
