@@ -378,7 +378,7 @@ def test_no_operation_writes_down_what_it_is_sent_or_what_the_vendor_says(
 ) -> None:
     vendor = Vendor(event.partition("-")[0])
     made = start(vendor)
-    made.module.vendor.owners.check = lambda *_: None  # as if all that is named were the caller's own
+    made.module.vendor.owners.require_owner = lambda *_: None  # as if all that is named were the caller's own
     written(capfd, logged)
     heard = 0
     for status in STATUSES if vendor.name in TWINS else [200]:
@@ -404,7 +404,7 @@ def asks(made: "Function", event: str) -> bool:
     """Whether the vendor is asked: not for a credential that is not the vendor's to give or to take back."""
     vendor = Vendor(made.vendor)
     ours = {event} & {vendor.event if not vendor.paths else "", f"{vendor.name}-revoke" if not vendor.revocable else ""}
-    return operation(made, event).keyed and not ours
+    return operation(made, event).needs_key and not ours
 
 
 @pytest.mark.parametrize("vendor", [vendor for vendor in ALL if not vendor.revocable], ids=lambda vendor: vendor.name)

@@ -109,7 +109,8 @@ ASKED = [vendor for vendor in ALL if vendor.paths]
 
 def operation(made: Any, event: str) -> Any:
     """What a function declares for the route of an event."""
-    return made.module.vendor.routes[EVENTS[event]["routeKey"]]
+    declared, _ = made.module.vendor.routes[EVENTS[event]["routeKey"]]
+    return declared
 
 
 def fields(made: Any, event: str) -> dict[str, msgspec.inspect.Type]:
@@ -122,7 +123,7 @@ def fields(made: Any, event: str) -> dict[str, msgspec.inspect.Type]:
 def listed(made: Any, vendor: Vendor) -> dict[str, str]:
     """The fields of a mint that are held to a list, and for each a value on it that is the same for every caller."""
     settings = made.module.vendor.settings
-    lists = {field: sorted(getattr(settings, name)) for field, name in operation(made, vendor.event).choices.items()}
+    lists = {field: sorted(getattr(settings, name)) for field, name in operation(made, vendor.event).allow.items()}
     plain = {field: [value for value in values if "{" not in value and value != "*"] for field, values in lists.items()}
     return {field: values[0] for field, values in plain.items() if values}
 
