@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.twins.twin import Fault
-from minting import aws, keyring, workers
+from minting import aws, keyring, table, workers
 from minting.breaker import THRESHOLD
 from minting.deadline import SETTLING_SECONDS, Deadline
 from minting.keyring import Keyring
@@ -195,11 +195,24 @@ def test_a_change_that_always_meets_another_was_surely_not_made(
     function: Fresh, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wire = Wire(monkeypatch)
-    ledger = function("trulience").module.vendor.table
+    made = function("trulience").module.vendor.table
     wire.answers = (cancelled("TransactionConflict") for _ in repeat(None))
     started = monotonic()
     with pytest.raises(Problem) as problem:
-        ledger.transact([Write("k", "SET #a = :a", "", {"a": 1})], Deadline(SOON))
+        made.transact([Write("k", "SET #a = :a", "", {"a": 1})], Deadline(SOON))
     assert (problem.value.code, problem.value.ambiguous) == ("limits_unavailable", False)
     assert problem.value.__notes__ == ["TransactionCanceledException"]
     assert monotonic() - started < SOON + 0.7
+
+
+def test_a_change_waits_longer_for_others_each_time_and_half_a_second_at_most(
+    function: Fresh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire = Wire(monkeypatch)
+    made = function("trulience").module.vendor.ledger
+    pauses: list[float] = []
+    monkeypatch.setattr(ledger, "sleep", pauses.append)
+    monkeypatch.setattr("random.uniform", lambda _, longest: longest)
+    wire.answers = iter([cancelled("TransactionConflict")] * 7)
+    made.change([Change("k", "SET #a = :a", "", {"a": 1})], Deadline(60))
+    assert pauses == pytest.approx([0.02, 0.04, 0.08, 0.16, 0.32, 0.5, 0.5])

@@ -10,6 +10,7 @@ from local.functions import Context
 from minting.audit import Record
 from minting.deadline import Deadline
 from minting.function import MAX_RESPONSE_BYTES, Event, Function, Response, response
+from minting.problems import Problem
 from minting.settings import FunctionSettings
 
 if TYPE_CHECKING:
@@ -75,3 +76,47 @@ def test_a_small_response_is_not_measured(telling: Telling, monkeypatch: pytest.
     monkeypatch.setattr("minting.function._size", pytest.fail)
     telling.text = "x" * 1_000_000
     assert ask(telling)["statusCode"] == 200
+
+
+class Raising(Function):
+    """Refuses with one problem, and remembers how much time it had."""
+
+    problem: Problem
+    left = 0.0
+
+    def answer(self, event: Event, record: Record, deadline: Deadline) -> Response:  # noqa: ARG002 - the base class' signature
+        self.left = deadline.left()
+        raise self.problem
+
+
+@pytest.fixture
+def raising() -> Raising:
+    return Raising("raising", 20)
+
+
+@pytest.mark.parametrize(
+    ("problem", "header", "value"),
+    [
+        (Problem("unauthenticated", "who?"), "www-authenticate", "Bearer"),
+        (Problem("not_allowed", "no"), "www-authenticate", None),
+        (Problem("vendor_busy", "later", retry_after=0), "retry-after", "0"),
+        (Problem("vendor_busy", "later"), "retry-after", None),
+        (Problem("not_found", "no"), "cache-control", "no-store"),
+    ],
+)
+def test_a_refusal_has_the_headers_of_its_kind(
+    raising: Raising, problem: Problem, header: str, value: str | None
+) -> None:
+    raising.problem = problem
+    assert ask(raising)["headers"].get(header) == value
+
+
+def test_an_answer_without_a_body_is_kept_by_no_cache_either() -> None:
+    assert response(204) == {"statusCode": 204, "headers": {"cache-control": "no-store"}, "body": ""}
+
+
+@pytest.mark.parametrize(("timeout", "left"), [(60, 20), (5, 4)])
+def test_a_request_ends_a_second_before_its_function_does(raising: Raising, timeout: float, left: float) -> None:
+    raising.problem = Problem("not_found", "no")
+    ask(raising, timeout)
+    assert raising.left == pytest.approx(left, abs=0.2)
