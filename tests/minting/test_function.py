@@ -91,7 +91,7 @@ class Raising(Function):
 
 @pytest.fixture
 def raising() -> Raising:
-    return Raising("raising", 20)
+    return Raising("raising", FunctionSettings(metrics_namespace="tests"))
 
 
 @pytest.mark.parametrize(
