@@ -209,10 +209,10 @@ def test_a_change_waits_longer_for_others_each_time_and_half_a_second_at_most(
     function: Fresh, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wire = Wire(monkeypatch)
-    made = function("trulience").module.vendor.ledger
+    made = function("trulience").module.vendor.table
     pauses: list[float] = []
-    monkeypatch.setattr(ledger, "sleep", pauses.append)
+    monkeypatch.setattr(table, "sleep", pauses.append)
     monkeypatch.setattr("random.uniform", lambda _, longest: longest)
     wire.answers = iter([cancelled("TransactionConflict")] * 7)
-    made.change([Change("k", "SET #a = :a", "", {"a": 1})], Deadline(60))
+    made.transact([Write("k", "SET #a = :a", "", {"a": 1})], Deadline(60))
     assert pauses == pytest.approx([0.02, 0.04, 0.08, 0.16, 0.32, 0.5, 0.5])

@@ -85,7 +85,7 @@ class Raising(Function):
     left = 0.0
 
     def answer(self, event: Event, record: Record, deadline: Deadline) -> Response:  # noqa: ARG002 - the base class' signature
-        self.left = deadline.left()
+        self.left = deadline.seconds_left()
         raise self.problem
 
 
