@@ -1,21 +1,29 @@
-# Every command a developer needs. Each target installs what it uses, so a fresh clone needs python3.13 and make only; `sdk` and `contract` need
-# Node 20 too.
-.PHONY: run test sdk check generate contract deploy-check format build bench worst-bill sam-local lock clean
+# Every command that a developer needs: `make help` lists them. Each target installs what it uses, so a fresh clone needs
+# python3.13 and make. `sdk` and `contract` also need Node 20.
+.PHONY: help run test test-whole sdk check generate contract deploy-check format build bench worst-bill sam-local lock clean
 .DELETE_ON_ERROR:
 
 PORT ?= 3000
+# One more than there are processors, because tests also wait: for a deadline, a closed connection, another caller.
+WORKERS ?= $(shell echo $$((1 + $$(nproc 2>/dev/null || echo 2))))
 PYTHON := .venv/bin/python
 SAM := .venv-sam/bin/sam
 export SAM_CLI_TELEMETRY := 0
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-run: .venv/ready  ## the whole bundle on this machine: http://127.0.0.1:$PORT
+help:  ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+run: .venv/ready  ## start the whole bundle on this machine, at http://127.0.0.1:3000
 	@PYTHONPATH=.:layers/minting PORT=$(PORT) exec $(PYTHON) -m local
 
-test: .venv/ready build
-	$(PYTHON) -m pytest -n auto
+test: .venv/ready .venv-sam/ready  ## run the test suite
+	$(PYTHON) -m pytest -n $(WORKERS)
 
-sdk: .venv/ready tests/sdk/node_modules/ready  ## the vendors' own clients against the bundle
+test-whole: build  ## test what is built, started or copied as a whole: artifacts, `make run`, the guide for a new vendor
+	$(PYTHON) -m pytest -n auto tests/whole
+
+sdk: .venv/ready tests/sdk/node_modules/ready  ## run the vendors' own client SDKs against the bundle
 	$(PYTHON) -m pytest tests/sdk
 
 contract: .venv/ready .venv-contract/ready tests/openapi/node_modules/ready  ## docs/openapi.json: lint, and thousands of requests made from it
@@ -25,18 +33,18 @@ contract: .venv/ready .venv-contract/ready tests/openapi/node_modules/ready  ## 
 deploy-check: .venv/ready .venv-sam/ready .venv-deploy/ready  ## the real SAM CLI deploys this working tree to an emulated AWS
 	$(PYTHON) -m pytest -vv tests/deploy
 
-check: .venv/ready .venv-sam/ready
+check: .venv/ready .venv-sam/ready  ## lint, check the format, check the types, validate the template
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	.venv/bin/cfn-lint template.yaml
 	$(SAM) validate --lint
 
-format: .venv/ready
+format: .venv/ready  ## format the code
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
-build: .venv/ready .venv-sam/ready
+build: .venv/ready .venv-sam/ready  ## build the layer and the functions as `sam deploy` uploads them
 	$(SAM) build --cached --parallel
 
 generate: .venv/ready  ## what is written from the functions' declarations: the catalogue's file, and docs/openapi.json

@@ -16,6 +16,9 @@ from unittest.mock import patch
 
 ROOT = Path(__file__).parents[1]
 
+COPY = "function_"
+"""How the name of a fresh copy of a function's package begins."""
+
 type Handler = Callable[[dict[str, Any], Any], Any]
 
 _loading = threading.Lock()
@@ -33,7 +36,7 @@ def load_module(vendor: str, environment: Mapping[str, str], root: Path = ROOT) 
 
     `environment` is added to this process' own while the modules are imported, and only then.
     """
-    package = ModuleType(f"{vendor}_{next(_loads)}")
+    package = ModuleType(f"{COPY}{vendor}_{next(_loads)}")
     package.__path__ = [str(root / "functions" / vendor)]
     with _loading, patch.dict(os.environ, environment):
         sys.modules[package.__name__] = package

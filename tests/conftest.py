@@ -1,6 +1,7 @@
 """What the tests share: the bundle with its stand-ins, started once a process, and fresh functions in it."""
 
 import json
+import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import boto3
 import pytest
+from moto.core.model_instances import reset_model_data
 
 from local.bundle import AS_IT_IS, Bundle
-from local.functions import Context, load_module
+from local.functions import COPY, Context, load_module
 from tests.vendors import LACKS
 
 if TYPE_CHECKING:
@@ -87,6 +89,34 @@ class Function:
 def _bundle() -> Iterator[Bundle]:
     with Bundle() as bundle:
         yield bundle
+
+
+@pytest.fixture(scope="session")
+def _warm_functions() -> dict[str, list[Function]]:
+    """Each vendor's function, as often as it may still be used."""
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def _unloaded(_warm_functions: dict[str, list[Function]]) -> Iterator[None]:
+    """A fresh function is 10 MB of AWS clients, and its module stays loaded: hundreds of them make every collection slow.
+
+    typing's own caches hold on to some modules, so they are emptied too. And moto keeps every copy of a table that it ever made.
+    """
+    others = _loaded() - _modules(_warm_functions)
+    yield
+    for name in _loaded() - _modules(_warm_functions) - others:
+        vars(sys.modules.pop(name)).clear()
+    reset_model_data()
+
+
+def _loaded() -> set[str]:
+    return {name for name in sys.modules if name.startswith(COPY)}
+
+
+def _modules(functions: dict[str, list[Function]]) -> set[str]:
+    packages = {str(function.module.__package__) for uses in functions.values() for function in uses}
+    return {name for name in _loaded() if name.partition(".")[0] in packages}
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A vendor that says any bytes at all, and functions that tests share where they leave no trace."""
 
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from threading import Thread
@@ -10,7 +9,6 @@ from uuid import uuid4
 
 import boto3
 import pytest
-from moto.core.model_instances import reset_model_data
 
 pytest.register_assert_rewrite("tests.functions.contract")
 
@@ -22,33 +20,6 @@ PLENTY = dict.fromkeys(("CALLER_PER_HOUR", "VENDOR_PER_DAY", "ODYSSEY_SLOTS", "O
 
 USES = 20
 """The table of a function grows with its mints, and moto copies all of it for every transaction."""
-
-
-@pytest.fixture(scope="session")
-def _warm_functions() -> dict[str, list["Function"]]:
-    """Each vendor's function, as often as it may still be used."""
-    return {}
-
-
-@pytest.fixture(autouse=True)
-def _unloaded(_warm_functions: dict[str, list["Function"]]) -> Iterator[None]:
-    """A fresh function is 10 MB of AWS clients, and its module stays loaded: hundreds of them make every collection slow.
-
-    typing's own caches hold on to some modules, so they are emptied too. And moto keeps every copy of a table that it ever made.
-    """
-    others = _loaded() - _modules(_warm_functions)
-    yield
-    for name in _loaded() - _modules(_warm_functions) - others:
-        vars(sys.modules.pop(name)).clear()
-    reset_model_data()
-
-
-def _loaded() -> set[str]:
-    return {name for name in sys.modules if name.startswith("functions.")}
-
-
-def _modules(functions: dict[str, list["Function"]]) -> set[str]:
-    return {function.module.__name__ for uses in functions.values() for function in uses}
 
 
 @pytest.fixture

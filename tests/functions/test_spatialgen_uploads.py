@@ -381,7 +381,7 @@ def test_any_json_at_all_is_told_its_faults(warm: Fresh) -> None:
     @given(values)
     @settings(deadline=None)
     def tell(sent: Any) -> None:
-        assert all(fault.field and fault.message for fault in shape.faults(sent))
+        assert all(fault.field and fault.message for fault in shape.errors(sent))
 
     tell()
 

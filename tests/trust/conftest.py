@@ -10,6 +10,12 @@ from tests.conftest import Function
 from tests.trust.unlimited import without_limits
 
 
+@pytest.fixture(autouse=True)
+def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries follow at once. tests/minting/test_upstream.py measures the pauses."""
+    monkeypatch.setattr("urllib3.util.retry.Retry._sleep_backoff", lambda _: None)
+
+
 @pytest.fixture
 def unlimited(bundle: Bundle) -> Callable[..., Function]:
     """`unlimited(vendor, secret={...})`: a fresh function without limits and queue, and with every avatar allowed."""

@@ -21,7 +21,7 @@ import requests
 from local.bundle import Bundle
 from local.sam.invoke import expected
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BUILD = ROOT / ".aws-sam/build"
 LAYER = BUILD / "MintingLayer/python"
 FUNCTIONS = {folder.name.removesuffix("Function").lower(): folder for folder in BUILD.glob("*Function")}
