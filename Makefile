@@ -37,6 +37,7 @@ check: .venv/ready .venv-sam/ready  ## lint, check the format, check the types, 
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
+	git ls-files -z | xargs -0 .venv/bin/detect-secrets-hook --baseline .secrets.baseline
 	.venv/bin/cfn-lint template.yaml
 	$(SAM) validate --lint
 
