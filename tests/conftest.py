@@ -1,10 +1,11 @@
 """What the tests share: the bundle with its stand-ins, started once a process, and fresh functions in it."""
 
 import json
+import os
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, wraps
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -14,6 +15,7 @@ from moto.core.model_instances import reset_model_data
 
 from local.bundle import AS_IT_IS, Bundle
 from local.functions import COPY, Context, load_module
+from minting import aws
 from tests.vendors import LACKS
 
 if TYPE_CHECKING:
@@ -37,6 +39,15 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
         items[:] = [item for item in items if "_bundle" not in getattr(item, "fixturenames", ())]
         items += [Lack.from_parent(session, name=lack) for lack in LACKS]
 
+
+CLIENT_VARIABLES = (
+    "AWS_ENDPOINT_URL",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+)
+"""What a client is made from."""
 
 NOBODY = cast("Twin", SimpleNamespace(calls=[], keys={}, reset=lambda: None))
 """In the place of a vendor that is never asked, because its tokens are signed in the function."""
@@ -83,6 +94,23 @@ class Function:
     def put_key(self, value: object) -> None:
         """Rotates: what an operator's put-secret-value does."""
         self._secrets.put_secret_value(SecretId=self.secret_id, SecretString=json.dumps(value))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_clients() -> Iterator[None]:
+    """A botocore client takes 30 ms to make and keeps nothing of a test, so functions share one for each endpoint."""
+    make, made = aws.client, dict[tuple[object, ...], Any]()
+
+    @wraps(make)
+    def shared(service: str) -> Any:
+        key = (service, aws.CONFIG, *(os.environ.get(name) for name in CLIENT_VARIABLES))
+        if key not in made:
+            made[key] = make(service)
+        return made[key]
+
+    aws.client = shared
+    yield
+    aws.client = make
 
 
 @pytest.fixture(scope="session")
@@ -160,6 +188,7 @@ def client(bundle: Bundle, service: str) -> Any:
     return boto3.Session().client(service, **bundle.aws)  # type: ignore[call-overload]
 
 
+@cache
 def _local_key(bundle: Bundle, vendor: str) -> str:
     secret_id = bundle.environment(vendor)["API_KEY_SECRET"]
     seeded: str = client(bundle, "secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"]

@@ -1,5 +1,6 @@
 """The table of limits as tests see it: what it holds, what is asked of it, and what it says when it is in trouble."""
 
+import inspect
 import json
 from functools import cache
 from io import BytesIO
@@ -30,7 +31,7 @@ class Wire:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sent: list[str] = []
         self.answers: Iterator[AWSResponse | None] = iter(())
-        self._make = aws.client
+        self._make = inspect.unwrap(aws.client)  # a client of its own, because it is listened to
         monkeypatch.setattr(aws, "client", self._client)
 
     def _client(self, service: str) -> Any:

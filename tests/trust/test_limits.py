@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from local.bundle import Bundle
     from tests.conftest import Answer
 
+PATIENT = aws.CONFIG.merge(Config(read_timeout=60))
+
 CALLS, THREADS, CAP = 200, 50, 20
 ISSUER = "https://issuer.example.com"
 
@@ -48,7 +50,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> type[Clock]:
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """AWS's stand-in answers in turn, and slowly; and knows no second try of a transaction, as AWS does by its token."""
-    monkeypatch.setattr(aws, "CONFIG", aws.CONFIG.merge(Config(read_timeout=60)))
+    monkeypatch.setattr(aws, "CONFIG", PATIENT)
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from local.bundle import Bundle
     from tests.conftest import Answer, Function
 
+PATIENT = aws.CONFIG.merge(Config(read_timeout=60))
+
 AMPLE = {"CALLER_PER_HOUR": "1000", "VENDOR_PER_DAY": "1000"}
 MANY = {"ODYSSEY_SLOTS": "1000", "ODYSSEY_SLOTS_PER_CALLER": "1000"}
 LONGEST_CALL = 25
@@ -62,7 +64,7 @@ def clock(vendor: OdysseyTwin, monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """AWS's stand-in answers in turn, and slowly; and knows no second try of a transaction, as AWS does by its token."""
-    monkeypatch.setattr(aws, "CONFIG", aws.CONFIG.merge(Config(read_timeout=60)))
+    monkeypatch.setattr(aws, "CONFIG", PATIENT)
 
 
 @pytest.fixture
