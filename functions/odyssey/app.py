@@ -433,7 +433,10 @@ class BroadcastPath(Body, frozen=True):
     id: Annotated[str, msgspec.Meta(pattern=ID)]
 
 
-HOST_NOT_ALLOWED = "This deployment does not allow that host. Its team must add it to the parameter OdysseyBroadcastHosts (ODYSSEY_BROADCAST_HOSTS)"
+HOST_NOT_ALLOWED = (
+    "This deployment does not allow that host. Its team must add it to "
+    "the parameter OdysseyBroadcastHosts (ODYSSEY_BROADCAST_HOSTS)"
+)
 """The message names the parameter, because its default is an assumption.
 
 The vendor documents no broadcast host.
