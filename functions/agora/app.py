@@ -1,4 +1,7 @@
-"""Agora: AccessToken2 (`007`) for RTC and RTM, signed here. Facts and sources: docs/vendors/agora.md."""
+"""Agora: AccessToken2 (`007`) for RTC and RTM, signed here.
+
+Facts and sources: docs/vendors/agora.md.
+"""
 
 import base64
 import hmac
@@ -23,42 +26,51 @@ from minting.settings import OWN, AllowList, ClientFields, Settings
 from minting.vendor import Vendor
 
 RTC, RTM = 1, 2
-"""Types of services. RTC's privileges: 1 join, 2 to 4 publish audio, video and data. RTM's: 1 log in."""
+"""The types of services.
+
+RTC has the privileges 1 (join) and 2 to 4 (publish audio, video and data). RTM has 1 (log in).
+"""
 
 PRIVILEGES = {"publisher": (1, 2, 3, 4), "subscriber": (1,)}
 LOGIN = (1,)
 
 MAX_CHANNEL = 63
 MAX_TTL = 86_400
-"""Seconds; the vendor takes no longer ones."""
+"""Seconds. The longest lifetime that the vendor accepts."""
 
-LEAST_OWN = 1 << 30
-"""Callers' own uids begin here. 30 more bits still fit a signed integer of 32; smaller uids stay free for the team."""
+MIN_CALLER_UID = 1 << 30
+"""The smallest uid of a caller. Smaller ones are for the team's agents and avatars.
+
+A caller's uid has 30 more bits, so that it fits into a signed integer of 32 bits.
+"""
 
 CALLER_ID = re.compile(r"(?=([0-9a-f]{32}))")
-"""Every place in a text where a caller's id can be, places that overlap included."""
+"""Finds every place in a text that could be a caller's id, even if two places overlap."""
 
 
 class BackendUids:
-    """Uids of the team's own agents and avatars: whole numbers with commas between.
+    """The uids of the team's own agents and avatars: whole numbers, separated by commas.
 
-    Raises ValueError for one that could be a caller's own, and for 0, with which anyone may join.
+    Raises ValueError for a uid that could be a caller's. It also refuses 0, because any user may
+    join with that uid.
     """
 
     def __init__(self, listed: str = "") -> None:
         self._uids = frozenset(int(uid) for uid in listed.split(",") if uid.strip())
-        if not all(0 < uid < LEAST_OWN for uid in self._uids):
-            raise ValueError(f"Expected whole numbers from 1 to {LEAST_OWN - 1}")
+        if not all(0 < uid < MIN_CALLER_UID for uid in self._uids):
+            raise ValueError(f"Expected whole numbers from 1 to {MIN_CALLER_UID - 1}")
 
     def __contains__(self, uid: object) -> bool:
         return uid in self._uids
 
 
 class AgoraSettings(Settings, frozen=True, kw_only=True):
-    """Allow-lists: `AGORA_CHANNELS` (`{caller}` is the caller's own) and `AGORA_ROLES`.
+    """Allow-lists: `AGORA_CHANNELS` (`{caller}` in it is the caller's id) and `AGORA_ROLES`.
 
-    `AGORA_ALLOW_RTM`: whether tokens may log in to RTM too; there a caller reaches every channel and user of the App ID.
-    `AGORA_BACKEND_UIDS`: uids that a backend with `BACKEND_SCOPE` may ask for, and nobody else.
+    `AGORA_ALLOW_RTM`: whether a token may also log in to RTM. DANGER: in RTM a caller reaches every
+    channel and every user of the App ID.
+    `AGORA_BACKEND_UIDS`: uids that only a backend with `BACKEND_SCOPE` may ask for.
+    `AGORA_CLIENT_FIELDS`: public settings that every response carries for the client.
     """
 
     agora_channels: AllowList = AllowList()
@@ -88,10 +100,11 @@ type Channel = Annotated[
 
 
 class TokenRequest(Body, frozen=True):
-    """`uid` and `account` are the caller's own. Without either it is a uid; with `account` it is a text.
+    """A mint. The user is always the caller, under its own `uid` or its own `account` (a string).
 
-    A backend may send a `uid` of AGORA_BACKEND_UIDS instead. To renew, ask again for the same channel and uid: the vendor
-    ends a call when its token expires.
+    Without either, the response has the caller's uid. A backend may send a `uid` of
+    AGORA_BACKEND_UIDS instead. The vendor ends a call when its token expires. To renew the token,
+    send the same channel and uid again.
     """
 
     channel: Channel
@@ -107,7 +120,7 @@ class TokenRequest(Body, frozen=True):
 
 
 class ChannelToken(msgspec.Struct, frozen=True):
-    """What the client takes, beside this deployment's own `AGORA_CLIENT_FIELDS`."""
+    """The fields for the client. The response also has this deployment's `AGORA_CLIENT_FIELDS`."""
 
     appId: str
     channel: str
@@ -116,20 +129,24 @@ class ChannelToken(msgspec.Struct, frozen=True):
 
 
 class Service(NamedTuple):
-    """What a token is good for: privileges, and the names they are bound to."""
+    """One service in a token: its type, its privileges, and the names that they are bound to."""
 
     kind: int
     privileges: tuple[int, ...]
     names: tuple[str, ...]
 
     def packed(self, seconds: int) -> bytes:
-        """Each privilege ends with the token."""
+        """The bytes of the service. Each privilege ends with the token."""
         privileges = b"".join(pack("<HI", privilege, seconds) for privilege in self.privileges)
         return pack("<HH", self.kind, len(self.privileges)) + privileges + b"".join(map(text, self.names))
 
 
 def public(fields: ClientFields) -> dict[str, str | int]:
-    """The team's fields for the client. A uid is a number, because clients' types want it so; an id of digits is a text."""
+    """AGORA_CLIENT_FIELDS for the response.
+
+    A uid is a number there, because the clients' types ask for one. Any other id stays a string,
+    even if it has digits only.
+    """
     return {
         name: int(value) if name.endswith(("Uid", "_uid")) and value.isdecimal() else value
         for name, value in fields.members.items()
@@ -142,26 +159,34 @@ PUBLIC = public(settings.agora_client_fields)
 
 
 def for_backend(body: TokenRequest, caller: Caller) -> bool:
-    """Whether the team's own backend asks for one of its agents or avatars."""
+    """Whether the team's backend mints for one of the team's agents or avatars."""
     return caller.backend and body.uid in settings.agora_backend_uids
 
 
 def joinable(channel: str) -> bool:
-    """Whether some caller can join it: it is listed, perhaps with that caller's id in the place of `{caller}`."""
+    """Whether any caller can join the channel.
+
+    AGORA_CHANNELS must list it, possibly with a caller's id in place of `{caller}`.
+    """
     lists = [settings.agora_channels, *map(settings.agora_channels.of, CALLER_ID.findall(channel))]
     return any(channel in listed for listed in lists)
 
 
-def permit(body: TokenRequest, caller: Caller) -> Iterator[FieldError]:
-    """What this deployment does not let the caller have, but for the uid, which takes the key to tell."""
+def forbidden_fields(body: TokenRequest, caller: Caller) -> Iterator[FieldError]:
+    """The fields that this deployment does not let the caller set.
+
+    `user_of` checks the uid, because that needs the API key.
+    """
     if for_backend(body, caller) and not joinable(body.channel):
-        yield FieldError("channel", "No caller of this deployment can join it (AGORA_CHANNELS)")
+        yield FieldError("channel", "No caller of this deployment can join this channel (AGORA_CHANNELS)")
     if body.rtm and not settings.agora_allow_rtm:
-        yield FieldError("rtm", "Not offered by this deployment (AGORA_ALLOW_RTM)")
+        yield FieldError("rtm", "This deployment does not offer RTM (AGORA_ALLOW_RTM)")
     if body.account not in {None, OWN, caller.id}:
-        yield FieldError("account", "Not yours. Ask for `{caller}`: the answer's uid is yours")
+        yield FieldError("account", "Must be your own account. Send `{caller}`; the response contains your account")
     if len(body.channel) > MAX_CHANNEL:
-        yield FieldError("channel", f"Longer than {MAX_CHANNEL} characters with your id in the place of `{OWN}`")
+        yield FieldError(
+            "channel", f"Longer than {MAX_CHANNEL} characters with your id in place of `{OWN}`. Send a shorter name"
+        )
 
 
 @vendor.route(
@@ -169,13 +194,13 @@ def permit(body: TokenRequest, caller: Caller) -> Iterator[FieldError]:
         body=TokenRequest,
         traits=CredentialTraits(ends_session=True, ttl="ttl_seconds"),
         allow={"channel": "agora_channels", "role": "agora_roles"},
-        forbidden_fields=permit,
+        forbidden_fields=forbidden_fields,
         exempt=for_backend,
     ),
     "POST /v1/agora/tokens",
 )
 def mint(body: TokenRequest, request: Request[AgoraKey]) -> Credential[ChannelToken]:
-    """One token for one channel and one user in it."""
+    """Mints one token for one channel and one user in it."""
     user = user_of(body, request)
     issued = int(time())
     services = services_of(body, str(user))
@@ -185,32 +210,43 @@ def mint(body: TokenRequest, request: Request[AgoraKey]) -> Credential[ChannelTo
 
 
 def user_of(body: TokenRequest, request: Request[AgoraKey]) -> int | str:
-    """The caller's own account or uid, or the backend's. A user who joins with the uid of another puts that one out."""
+    """The caller's own account or uid, or the uid that a backend asks for.
+
+    DANGER: a user who joins with another user's uid ends that user's call.
+    """
     if body.account is not None:
         return request.caller.id
     if body.uid is not None and for_backend(body, request.caller):
         return body.uid
-    own = uid_of(body.channel, request.caller.id, request.key)
-    if body.uid not in {None, own}:
-        raise not_allowed([FieldError("uid", "Not yours in this channel. Send none: the answer's uid is yours")])
-    return own
+    caller_uid = uid_of(body.channel, request.caller.id, request.key)
+    if body.uid not in {None, caller_uid}:
+        raise not_allowed(
+            [FieldError("uid", "This uid belongs to another caller. Omit it; the response contains yours")]
+        )
+    return caller_uid
 
 
 def uid_of(channel: str, caller_id: str, key: AgoraKey) -> int:
-    """LEAST_OWN to 2^31 - 1. It is keyed, so that nobody can pick a `sub` that gets another's uid."""
+    """The caller's uid in a channel, from MIN_CALLER_UID to 2^31 - 1.
+
+    It depends on the App certificate, so that no caller can pick a `sub` that gets another's uid.
+    """
     code = hmac.digest(key.app_certificate.encode(), f"uid {caller_id} {channel}".encode(), "sha256")
-    return LEAST_OWN | int.from_bytes(code[:4]) >> 2
+    return MIN_CALLER_UID | int.from_bytes(code[:4]) >> 2
 
 
 def services_of(body: TokenRequest, user: str) -> Iterator[Service]:
-    """In the order of their types, as the format wants them. The user has one name in all of them."""
+    """The services of a token, in the order of their types, as the format requires.
+
+    The user has the same name in all of them.
+    """
     yield Service(RTC, PRIVILEGES[body.role], (body.channel, user))
     if body.rtm:
         yield Service(RTM, LOGIN, (user,))
 
 
 def access_token(key: AgoraKey, services: Iterator[Service], issued: int, seconds: int, salt: int) -> str:
-    """AccessToken2. `issued` is in Unix seconds; all else that ends does so `seconds` later."""
+    """An AccessToken2. It ends `seconds` after `issued` (Unix seconds), with all its privileges."""
     packed = [service.packed(seconds) for service in services]
     info = text(key.app_id) + pack("<IIIH", issued, seconds, salt, len(packed)) + b"".join(packed)
     signing_key = key.app_certificate.encode()
@@ -221,7 +257,7 @@ def access_token(key: AgoraKey, services: Iterator[Service], issued: int, second
 
 
 def text(value: str) -> bytes:
-    """Its length, then its bytes."""
+    """A string in the token's format: its length, then its bytes."""
     return pack("<H", len(value)) + value.encode("ascii")
 
 

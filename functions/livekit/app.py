@@ -1,4 +1,7 @@
-"""LiveKit: room tokens, signed here, from what is its standard token endpoint. Facts and sources: docs/vendors/livekit.md."""
+"""LiveKit: room tokens, signed here. The route follows the vendor's standard for token endpoints.
+
+Facts and sources: docs/vendors/livekit.md.
+"""
 
 import base64
 import hmac
@@ -22,19 +25,27 @@ from minting.vendor import Vendor
 SOURCES = ("camera", "microphone", "screen_share", "screen_share_audio")
 
 RESERVED = "lk."
-"""Attributes so named steer the vendor's own features, such as publishing on behalf of another participant."""
+"""The prefix of attributes that control the vendor's own features.
+
+One of them lets a participant publish on behalf of another one.
+"""
 
 MAX_TTL = 6 * 3600
-"""Seconds. The vendor sets no bound; this is what its own libraries take by default."""
+"""Seconds. The vendor sets no limit. Its own libraries use this lifetime by default."""
 
 
 class LiveKitSettings(Settings, frozen=True, kw_only=True):
-    """`LIVEKIT_URL`: where clients connect; `ws://` is for a server on one's own machine.
+    """`LIVEKIT_URL`: where clients connect. Only a server on the same machine may use `ws://`.
 
-    Allow-lists: `LIVEKIT_ROOMS` (`{caller}` is the caller's own), `LIVEKIT_AGENTS`, `LIVEKIT_ATTRIBUTES`, and `LIVEKIT_PUBLISH`:
-    what every participant may publish, of SOURCES and `data`; with nothing in it they may only watch.
-    `LIVEKIT_ALLOW_IDENTITY`, `LIVEKIT_ALLOW_METADATA`: whether callers may say who they are, and what agents are told of them.
-    `LIVEKIT_IDENTITY_PER`: `caller`, where a second connection of one caller ends the first, or `session`.
+    Allow-lists: `LIVEKIT_ROOMS` (`{caller}` in it is the caller's id), `LIVEKIT_AGENTS` and
+    `LIVEKIT_ATTRIBUTES`.
+    `LIVEKIT_PUBLISH`: what every participant may publish, from SOURCES and `data`. If it is empty,
+    participants may only watch.
+    `LIVEKIT_ALLOW_IDENTITY`: whether callers may choose their participant identity.
+    `LIVEKIT_ALLOW_METADATA`: whether callers may set metadata, which agents read.
+    `LIVEKIT_IDENTITY_PER`: `caller` or `session`. With `caller`, a second connection of one caller
+    ends the first one.
+    `LIVEKIT_CLIENT_FIELDS`: public settings that every response carries for the client.
     """
 
     livekit_url: Annotated[
@@ -52,7 +63,10 @@ class LiveKitSettings(Settings, frozen=True, kw_only=True):
 
 
 class LiveKitKey(ApiKey, frozen=True):
-    """The vendor's secret. Its own libraries only warn of an `api_secret` that is too short for HS256 (RFC 7518 section 3.2)."""
+    """The vendor's secret. An `api_secret` under 32 characters is refused.
+
+    RFC 7518 section 3.2 requires 256 bits for HS256. The vendor's own libraries only warn.
+    """
 
     api_secret: Annotated[str, msgspec.Meta(max_length=4096, pattern=r"\A\s*[\x21-\x7e]{32,}\s*\Z")]
 
@@ -68,20 +82,23 @@ type Metadata = Annotated[str, msgspec.Meta(max_length=2048)]
 
 
 class Agent(Body, frozen=True):
-    """An agent that joins the room when it is made."""
+    """An agent that joins the room when the room is created."""
 
     agent_name: Name
     metadata: Metadata = ""
 
 
 class RoomConfig(Body, frozen=True):
-    """Of all that the vendor's has, the one member that its client SDKs set."""
+    """The one member of the vendor's room configuration that its client SDKs set."""
 
     agents: Annotated[list[Agent], msgspec.Meta(max_length=1)] = msgspec.field(default_factory=list)
 
 
 class TokenRequest(Body, frozen=True):
-    """What the vendor's client SDKs send. Its standard has no lifetime and no permissions: those are this deployment's."""
+    """What the vendor's client SDKs send.
+
+    The vendor's standard has no lifetime and no permissions. This deployment sets both.
+    """
 
     room_name: Name | None = None
     participant_identity: Name | None = None
@@ -96,7 +113,7 @@ class TokenRequest(Body, frozen=True):
 
 
 class RoomToken(msgspec.Struct, frozen=True):
-    """What the client takes, beside this deployment's own `LIVEKIT_CLIENT_FIELDS`."""
+    """The fields for the client. The response also has the deployment's `LIVEKIT_CLIENT_FIELDS`."""
 
     server_url: str
     participant_token: str
@@ -107,12 +124,17 @@ vendor = Vendor("livekit", LiveKitSettings, LiveKitKey)
 settings = vendor.settings
 
 
-def permit(body: TokenRequest, _: Caller) -> Iterator[FieldError]:
-    """Every field that this deployment does not let callers set, but for the room."""
+def forbidden_fields(body: TokenRequest, _: Caller) -> Iterator[FieldError]:
+    """The fields that this deployment does not let callers set. `allow` checks the room."""
     if body.participant_identity and not settings.livekit_allow_identity:
-        yield FieldError("participant_identity", "Who you are is not yours to choose (LIVEKIT_ALLOW_IDENTITY)")
+        yield FieldError(
+            "participant_identity",
+            "This deployment does not let callers set participant_identity (LIVEKIT_ALLOW_IDENTITY)",
+        )
     if body.participant_metadata and not settings.livekit_allow_metadata:
-        yield FieldError("participant_metadata", "Metadata is not yours to set (LIVEKIT_ALLOW_METADATA)")
+        yield FieldError(
+            "participant_metadata", "This deployment does not let callers set metadata (LIVEKIT_ALLOW_METADATA)"
+        )
     for name in body.participant_attributes or {}:
         if name.lower().startswith(RESERVED) or name not in settings.livekit_attributes:
             yield FieldError(f"participant_attributes.{name}", "Not offered by this deployment (LIVEKIT_ATTRIBUTES)")
@@ -123,7 +145,8 @@ def permit(body: TokenRequest, _: Caller) -> Iterator[FieldError]:
             )
         if agent.metadata and not settings.livekit_allow_metadata:
             yield FieldError(
-                f"room_config.agents[{index}].metadata", "Metadata is not yours to set (LIVEKIT_ALLOW_METADATA)"
+                f"room_config.agents[{index}].metadata",
+                "This deployment does not let callers set metadata (LIVEKIT_ALLOW_METADATA)",
             )
 
 
@@ -133,32 +156,41 @@ def permit(body: TokenRequest, _: Caller) -> Iterator[FieldError]:
         traits=CredentialTraits(ttl="livekit_ttl_seconds"),
         allow={"room_name": "livekit_rooms"},
         public={"server_url": "livekit_url"},
-        forbidden_fields=permit,
+        forbidden_fields=forbidden_fields,
     ),
     "POST /v1/livekit/tokens",
 )
 def mint(body: TokenRequest, request: Request[LiveKitKey]) -> Credential[RoomToken]:
-    """One token for one room; without a name, for a new one that nobody else can name."""
+    """Mints one token for one room. Without a room name, the caller gets a new room.
+
+    The new room has an unguessable name.
+    """
     caller_id = request.caller.id
     room = body.room_name or f"{caller_id}-{secrets.token_hex(16)}"
     now = int(time())
     expires_at = now + settings.livekit_ttl_seconds
     registered = {"iss": request.key.api_key, "sub": identity(body, caller_id), "nbf": now, "exp": expires_at}
-    token = jwt(registered | {"video": grants(room)} | chosen(body), request.key)
+    token = jwt(registered | {"video": grants(room)} | chosen_claims(body), request.key)
     fields = RoomToken(settings.livekit_url, token, room)
     ends = datetime.fromtimestamp(expires_at, UTC)
     return Credential(fields, token, ends, settings.livekit_client_fields.members)
 
 
 def identity(body: TokenRequest, caller_id: str) -> str:
-    """Who the participant is. Whoever joins with the identity of another takes that one's place."""
+    """The participant's identity.
+
+    DANGER: a participant who joins with the identity of another one replaces that one.
+    """
     if body.participant_identity:
         return body.participant_identity
     return caller_id if settings.livekit_identity_per == "caller" else f"{caller_id}-{secrets.token_hex(8)}"
 
 
 def grants(room: str) -> dict[str, object]:
-    """What the participant may do, each permission in so many words: the server takes an absent one for given."""
+    """What the participant may do.
+
+    It states every permission, because the server grants those that are absent.
+    """
     sources = [source for source in SOURCES if source in settings.livekit_publish]
     return {
         "roomJoin": True,
@@ -170,8 +202,8 @@ def grants(room: str) -> dict[str, object]:
     }
 
 
-def chosen(body: TokenRequest) -> dict[str, object]:
-    """The claims that are the caller's choice; an empty one is left out."""
+def chosen_claims(body: TokenRequest) -> dict[str, object]:
+    """The claims that the caller chooses. Empty ones are left out."""
     agents = [
         {"agentName": agent.agent_name} | ({"metadata": agent.metadata} if agent.metadata else {})
         for agent in body.agents

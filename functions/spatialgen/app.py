@@ -1,6 +1,8 @@
-"""SpatialGen: a lease of its readonly key, and brokers for reads, licences and uploads, for which clients need no key at all.
+"""SpatialGen: a lease of its readonly key, and reads, licences and uploads without a key.
 
-The vendor mints nothing, and documents no error: what a status means is an assumption. Facts: docs/vendors/spatialgen.md.
+The vendor mints no tokens, so this function makes most calls for its clients. The vendor documents
+no errors, so the meaning of a status is an assumption.
+Facts and sources: docs/vendors/spatialgen.md.
 """
 
 from collections.abc import Iterator
@@ -26,14 +28,19 @@ from minting.upstream import Upstream, segment
 from minting.vendor import Vendor
 
 MAX_FILES = 150
-"""Files of one upload: both halves, and audio and subtitles in all languages. The vendor has no bound."""
+"""Files of one upload: two videos, and audio and subtitles in every language.
+
+The vendor sets no limit.
+"""
 
 
 class SpatialGenSettings(Settings, frozen=True, kw_only=True):
-    """`SPATIALGEN_API_URL`, `SPATIALGEN_DRM_URL`; `SPATIALGEN_LEASE`: whether callers get the readonly key itself.
+    """`SPATIALGEN_API_URL`, `SPATIALGEN_DRM_URL`: where the vendor's APIs are.
 
-    Allow-lists: `SPATIALGEN_FOLDERS`, which callers may read, and `SPATIALGEN_UPLOAD_FOLDERS`, which an upload may name.
-    `SPATIALGEN_UPLOAD_MAX_FILES` and `SPATIALGEN_UPLOAD_MAX_BYTES` bound one upload.
+    `SPATIALGEN_LEASE`: whether callers get the readonly key itself.
+    `SPATIALGEN_FOLDERS`: the folders that callers may read.
+    `SPATIALGEN_UPLOAD_FOLDERS`: the folders that an upload may name.
+    `SPATIALGEN_UPLOAD_MAX_FILES`, `SPATIALGEN_UPLOAD_MAX_BYTES`: limits of one upload.
     """
 
     spatialgen_api_url: str = "https://spatialgen.com/api"
@@ -49,7 +56,10 @@ class SpatialGenSettings(Settings, frozen=True, kw_only=True):
 
 
 class ReadonlyKey(Key, frozen=True):
-    """A temporary key of the role `readonly`, and the date that the vendor's dashboard shows for it (RFC 3339, with its zone)."""
+    """A temporary key of the role `readonly`.
+
+    `expires_at` is the date that the vendor's dashboard shows for it (RFC 3339, with a zone).
+    """
 
     key: Secret
     expires_at: Annotated[datetime, msgspec.Meta(tz=True)]
@@ -57,45 +67,48 @@ class ReadonlyKey(Key, frozen=True):
 
 
 class UploadKey(Key, frozen=True):
-    """A key of the role `upload`; it never leaves the functions."""
+    """A key of the role `upload`. Callers never get it."""
 
     key: Secret
 
 
 class SpatialGenKeys(Key, frozen=True):
-    """The vendor's secret. The API cannot tell a key's role or expiry, so the secret says them."""
+    """The vendor's secret. It states each key's role and expiry, because the API does not."""
 
     readonly: ReadonlyKey | None = None
     upload: UploadKey | None = None
 
     def __post_init__(self) -> None:
         if self.readonly and self.upload and self.readonly.key.strip() == self.upload.key.strip():
-            raise ValueError("one key cannot have two roles")  # the upload key would be leased
+            raise ValueError("one key cannot have two roles")  # otherwise the lease would hand out the upload key
 
 
-def readonly_part(keys: SpatialGenKeys) -> ReadonlyKey | None:
-    """What reads and licences use: where the vendor refuses it, uploads go on."""
+def uses_readonly_key(keys: SpatialGenKeys) -> ReadonlyKey | None:
+    """The key of leases, reads and licences. If the vendor rejects it, uploads continue."""
     return keys.readonly
 
 
-def upload_part(keys: SpatialGenKeys) -> UploadKey | None:
-    """What uploads use: where the vendor refuses it, leases, reads and licences go on."""
+def uses_upload_key(keys: SpatialGenKeys) -> UploadKey | None:
+    """The key of uploads. If the vendor rejects it, leases, reads and licences continue."""
     return keys.upload
 
 
 def readonly_key(keys: SpatialGenKeys) -> ReadonlyKey:
-    """The readonly key, as long as it lives; each use tells the alarm how long that is."""
+    """The readonly key. Each use writes its remaining seconds to the metric of the alarm.
+
+    Raises `not_configured` if there is none or if it has expired.
+    """
     if keys.readonly is None:
-        raise unusable("there is no readonly key in its secret")
+        raise unusable_key("there is no readonly key in its secret")
     left = seconds_left(keys.readonly)
     vendor.audit.gauge(EXPIRES_IN, left)
     if left <= 0:
-        raise unusable("its readonly key has expired")
+        raise unusable_key("its readonly key has expired")
     return keys.readonly
 
 
 def seconds_left(key: ReadonlyKey) -> float:
-    """Negative once the key has expired."""
+    """Seconds until the key expires. Negative once it has expired."""
     return (key.expires_at - datetime.now(UTC)).total_seconds()
 
 
@@ -103,56 +116,63 @@ EXPIRES_IN = "key_expires_in"
 """The metric that the alarm in template.yaml watches, in seconds."""
 
 
-def unusable(reason: str) -> Problem:
-    """A rejected key, so that the secret is looked at again: the team may have put a new one in it a moment ago."""
-    return KeyRejected("not_configured", f"The team that runs this deployment has to set a SpatialGen key: {reason}.")
+def unusable_key(reason: str) -> Problem:
+    """A missing or expired key counts as rejected, so that the secret is read again.
+
+    The team may have set a new key a moment ago.
+    """
+    return KeyRejected("not_configured", f"The team that runs this deployment must set a SpatialGen key: {reason}.")
 
 
-def reading(request: Request[SpatialGenKeys]) -> dict[str, str]:
-    """The header of reads and licences."""
+def readonly_headers(request: Request[SpatialGenKeys]) -> dict[str, str]:
+    """The headers of reads and licences, with the readonly key."""
     return {"X-SPATIALGEN-APPKEY": readonly_key(request.key).key.strip()}
 
 
-def uploading(request: Request[SpatialGenKeys]) -> dict[str, str]:
-    """The header of uploads."""
+def upload_headers(request: Request[SpatialGenKeys]) -> dict[str, str]:
+    """The headers of uploads, with the upload key."""
     if request.key.upload is None:
-        raise unusable("there is no upload key in its secret")
+        raise unusable_key("there is no upload key in its secret")
     return {"X-SPATIALGEN-APPKEY": request.key.upload.key.strip()}
 
 
-# What the vendor's statuses mean
+# Interpreting replies
 
 
-def sent_interpret(reply: Reply) -> Problem | None:
-    """400 and 422 are about what the caller sent."""
+def interpret_start_reply(reply: Reply) -> Problem | None:
+    """Interprets a reply. 400 and 422 are about the fields that the caller sent."""
     if reply.status in {400, 422}:
-        detail = "The vendor does not take that, though it keeps all the rules that the vendor documents."
+        detail = "The vendor rejected the request although it meets every documented rule."
         return Problem("invalid_request", detail, vendor_status=reply.status)
     return interpret_status(reply)
 
 
-def thing_interpret(reply: Reply) -> Problem | None:
-    """The body names one thing: it is refused (403), unknown (404), or over (409, 410)."""
+def interpret_resource_reply(reply: Reply) -> Problem | None:
+    """Interprets the reply to a request that names a resource, such as an upload.
+
+    403 refuses the resource, 404 does not know it, and after 409 or 410 it has ended.
+    """
     if reply.status == 403:
         return resource_refused(reply.status)
     if reply.status in {404, 409, 410}:
-        detail = "The vendor has no such thing, or it is over: complete, cancelled or expired."
+        detail = "The vendor does not know it, or it has ended: it is complete, cancelled or expired."
         return Problem("not_found", detail, vendor_status=reply.status)
-    return sent_interpret(reply)
+    return interpret_start_reply(reply)
 
 
 vendor = Vendor("spatialgen", SpatialGenSettings, SpatialGenKeys)
 settings = vendor.settings
-# To read, sign, complete or cancel twice is as good as once: documented of completing, assumed of the others.
-api = Upstream(settings.spatialgen_api_url, repeatable=["videos/"], interpret=thing_interpret)
-# A start that is repeated would leave an upload behind that nobody can go on with.
-starts = Upstream(settings.spatialgen_api_url, interpret=sent_interpret)
-drm = Upstream(settings.spatialgen_drm_url, repeatable=["widevine/license"], interpret=thing_interpret)
+# A read, sign, complete or cancel may be retried: it does the same again. The vendor documents that
+# for complete. We assume it for the others.
+api = Upstream(settings.spatialgen_api_url, repeatable=["videos/"], interpret=interpret_resource_reply)
+# A start may not be retried: each one may leave an upload that nobody can continue.
+starts = Upstream(settings.spatialgen_api_url, interpret=interpret_start_reply)
+drm = Upstream(settings.spatialgen_drm_url, repeatable=["widevine/license"], interpret=interpret_resource_reply)
 
 
 @vendor.key_expires(EXPIRES_IN)
-def key_life(keys: SpatialGenKeys) -> float | None:
-    """Seconds until the readonly key ends; None for a deployment that only uploads."""
+def readonly_seconds_left(keys: SpatialGenKeys) -> float | None:
+    """Seconds until the readonly key expires. None for a deployment that only uploads."""
     return seconds_left(keys.readonly) if keys.readonly else None
 
 
@@ -160,40 +180,45 @@ def key_life(keys: SpatialGenKeys) -> float | None:
 
 
 class LeaseRequest(Body, frozen=True):
-    """Nothing can be chosen: there is one key, and its role is `readonly`."""
+    """It has no fields, because there is only one key to lease."""
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """What the client takes."""
+    """The fields for the client."""
 
     key: str
     role: Literal["readonly"]
     expires_at: str
 
 
-def permit_lease(_: LeaseRequest, __: Caller) -> Iterator[FieldError]:
-    """Refuses unless the team has switched the lease on: the key opens folders that are not listed."""
+def forbidden_lease(_: LeaseRequest, __: Caller) -> Iterator[FieldError]:
+    """Refuses the lease when SPATIALGEN_LEASE is off: the key is not limited to folders."""
     if not settings.spatialgen_lease:
-        yield FieldError("", "This deployment hands out no key (SPATIALGEN_LEASE)")
+        yield FieldError(
+            "", "This deployment does not lease its key. Use its routes for reads and licences (SPATIALGEN_LEASE)"
+        )
 
 
-@vendor.route(Mint(body=LeaseRequest, forbidden_fields=permit_lease), "POST /v1/spatialgen/keys")
+@vendor.route(Mint(body=LeaseRequest, forbidden_fields=forbidden_lease), "POST /v1/spatialgen/keys")
 def lease(_: LeaseRequest, request: Request[SpatialGenKeys]) -> Credential[Lease]:
-    """The readonly key as it is: every caller gets the same one, and it ends for all of them at once."""
+    """Returns the readonly key: the same one for all callers, with the same expiry."""
     held = readonly_key(request.key)
     fields = Lease(held.key.strip(), held.role, rfc3339(held.expires_at))
     return Credential(fields, fields.key, held.expires_at)
 
 
 class RevokeRequest(Body, frozen=True):
-    """The leased key that should end."""
+    """The leased key to revoke."""
 
     key: str
 
 
 @vendor.route(Operation(body=RevokeRequest), "POST /v1/spatialgen/keys/revoke")
 def revoke(_: RevokeRequest, request: Request[SpatialGenKeys]) -> NoReturn:
-    """The team can revoke the key on the vendor's dashboard, for all callers at once; no call can."""
+    """Answers `not_revocable`, because the vendor's API cannot revoke a key.
+
+    The team can revoke it on the vendor's dashboard, for all callers at once.
+    """
     raise not_revocable(readonly_key(request.key).expires_at - datetime.now(UTC))
 
 
@@ -205,33 +230,33 @@ type Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
 class Page(Body, frozen=True, kw_only=True):
-    """A part of the vendor's list, because the whole may be over the 6 MB that a Lambda answers with."""
+    """A page of the vendor's list. The whole list may be larger than Lambda's limit of 6 MB."""
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 100
     offset: Annotated[int, msgspec.Meta(ge=0, lt=2**53)] = 0
 
     def of[T](self, found: list[T]) -> tuple[list[T], int | None]:
-        """This part, and the offset of the next one; None at the end."""
+        """The items of this page, and the offset of the next page. None at the end."""
         end = self.offset + self.limit
         return found[self.offset : end], end if end < len(found) else None
 
 
 class VideosRequest(Page, frozen=True, kw_only=True):
-    """Filters; a folder's name is case-sensitive."""
+    """The filters of a list. A folder's name is case-sensitive."""
 
     folderName: Annotated[list[Name], msgspec.Meta(max_length=32)] = msgspec.field(default_factory=list)
-    # Unset rather than None, which is what a query's `null` would be read as.
+    # UNSET and not None, because `null` in a query would be decoded as None.
     visibility: Literal["public", "drm"] | msgspec.UnsetType = msgspec.UNSET
 
 
 class StreamsRequest(Page, frozen=True, kw_only=True):
-    """A video of the vendor's library."""
+    """The id of a video in the vendor's library."""
 
     id: Annotated[int, msgspec.Meta(ge=1, lt=2**53)]
 
 
 class Stream(msgspec.Struct, frozen=True):
-    """What is known of a stream. Whether its URLs end is not documented."""
+    """A stream, as the vendor describes it. Whether its URLs expire is not documented."""
 
     createdAt: Text = None
     status: Text = None
@@ -244,7 +269,7 @@ class Stream(msgspec.Struct, frozen=True):
 
 
 class Library(msgspec.Struct, frozen=True):
-    """What is known of a video."""
+    """A video, as the vendor describes it."""
 
     createdAt: Text = None
     description: Text = None
@@ -253,7 +278,7 @@ class Library(msgspec.Struct, frozen=True):
     id: Number = None
     is3D: bool | None = None
     isStreaming: bool | None = None
-    perspective: int | float | str | None = None  # a number where it is read, a text where it is written
+    perspective: int | float | str | None = None  # a number in replies, a string in uploads
     thumbnailUrl: Text = None
     videoLength: Number = None
     videoHeight: Number = None
@@ -261,36 +286,36 @@ class Library(msgspec.Struct, frozen=True):
 
 
 class Published(msgspec.Struct, frozen=True):
-    """One stream of one video."""
+    """One stream, with its video."""
 
     stream: Stream
     library: Library
 
 
 class WholeVideo(msgspec.Struct, frozen=True):
-    """The vendor's answer for one video: all of its streams."""
+    """The vendor's reply for one video: all its streams."""
 
     streams: list[Stream]
     library: Library
 
 
 class Video(WholeVideo, frozen=True):
-    """Streams of one video. `nextOffset` is where the next page begins, null at the end."""
+    """Streams of one video. `nextOffset` is the offset of the next page, null at the end."""
 
     nextOffset: int | None
 
 
 class Videos(msgspec.Struct, frozen=True):
-    """Streams of any number of videos. `nextOffset` is where the next page begins, null at the end."""
+    """Streams of several videos. `nextOffset` is the offset of the next page, null at the end."""
 
     videos: list[Published]
     nextOffset: int | None
 
 
-def permit_reading(_: Body, __: Caller) -> Iterator[FieldError]:
-    """Nothing, where no folder is offered."""
+def forbidden_reads(_: Body, __: Caller) -> Iterator[FieldError]:
+    """Refuses every read when SPATIALGEN_FOLDERS is empty."""
     if not list(settings.spatialgen_folders):
-        yield FieldError("", "This deployment offers no folder (SPATIALGEN_FOLDERS)")
+        yield FieldError("", "This deployment does not offer any folder (SPATIALGEN_FOLDERS)")
 
 
 @vendor.route(
@@ -298,16 +323,17 @@ def permit_reading(_: Body, __: Caller) -> Iterator[FieldError]:
         body=VideosRequest,
         outcome="read",
         allow={"folderName": "spatialgen_folders"},
-        forbidden_fields=permit_reading,
+        forbidden_fields=forbidden_reads,
         counted=True,
-        uses_key=readonly_part,
+        uses_key=uses_readonly_key,
     ),
     "GET /v1/spatialgen/videos",
 )
 def list_videos(body: VideosRequest, request: Request[SpatialGenKeys]) -> Videos:
-    """Published streams, newest first, one page of them.
+    """Lists published streams, the newest first, one page at a time.
 
-    We filter the vendor's answer again: an older page of its documents does not know `visibility`.
+    This filters the vendor's reply again, because one of its older pages does not know
+    `visibility`.
     """
     folders = body.folderName or sorted(settings.spatialgen_folders.of(request.caller.id))
     filters = [("folderName", folder) for folder in folders if "*" not in folders]
@@ -315,13 +341,13 @@ def list_videos(body: VideosRequest, request: Request[SpatialGenKeys]) -> Videos
     filters += [("visibility", visibility)] if visibility else []
     path = f"videos/published?{urlencode(filters)}"
     found = api.request(
-        "GET", path, list[Published], request.deadline, headers=reading(request), interpret=interpret_status
+        "GET", path, list[Published], request.deadline, headers=readonly_headers(request), interpret=interpret_status
     )
     return Videos(*body.of([each for each in found if fits(each, folders, visibility)]))
 
 
 def fits(each: Published, folders: list[str], visibility: str | None) -> bool:
-    """Whether a stream is one of those that were asked for."""
+    """Whether a stream matches the filters."""
     return (each.library.folderName in folders or "*" in folders) and visibility in {None, each.stream.visibility}
 
 
@@ -330,50 +356,57 @@ STREAMS = "/v1/spatialgen/videos/{id}/streams"
 
 @vendor.route(
     Operation(
-        body=StreamsRequest, outcome="read", forbidden_fields=permit_reading, counted=True, uses_key=readonly_part
+        body=StreamsRequest, outcome="read", forbidden_fields=forbidden_reads, counted=True, uses_key=uses_readonly_key
     ),
     f"GET {STREAMS}",
 )
 def list_streams(body: StreamsRequest, request: Request[SpatialGenKeys]) -> Video:
-    """A video's streams, one page of them.
+    """Lists the streams of one video, one page at a time.
 
-    A video in another folder gets the answer of one that is not there, so that nobody can try out ids.
+    A video in a folder that is not allowed is `not_found`, like one that does not exist. So callers
+    cannot find out which ids exist.
     """
     path = f"videos/{body.id}/streams"
-    video = api.request("GET", path, WholeVideo, request.deadline, headers=reading(request), interpret=video_interpret)
+    video = api.request(
+        "GET", path, WholeVideo, request.deadline, headers=readonly_headers(request), interpret=interpret_video_reply
+    )
     if (video.library.folderName or "") not in settings.spatialgen_folders.of(request.caller.id):
-        raise no_video()
+        raise video_not_found()
     streams, following = body.of(video.streams)
     return Video(streams, video.library, following)
 
 
-def video_interpret(reply: Reply) -> Problem | None:
-    """404 is a video that is not there, 403 one that the key may not read."""
+def interpret_video_reply(reply: Reply) -> Problem | None:
+    """Interprets the reply for one video. 404: it does not exist. 403: the key may not read it."""
     match reply.status:
         case 404:
-            return no_video()
+            return video_not_found()
         case 403:
             return resource_refused(reply.status)
     return interpret_status(reply)
 
 
-def no_video() -> Problem:
-    """The same words whether it is absent or not offered."""
-    return Problem("not_found", "There is no such video here.")
+def video_not_found() -> Problem:
+    """The same words for a video that does not exist and for one in another folder."""
+    return Problem("not_found", "The video does not exist, or this deployment does not offer its folder.")
 
 
 # Licences
 
 
 class LicenseRequest(Body, frozen=True):
-    """`license_challenge`: base64 of what the player's content decryption module asks with, some kilobytes."""
+    """A request for a licence.
+
+    `license_challenge`: what the player's content decryption module sends, in base64. It has some
+    kilobytes.
+    """
 
     key_id: UUID
     license_challenge: Annotated[bytes, msgspec.Meta(min_length=1, max_length=16 * 1024 - 1)]
 
 
 class License(msgspec.Struct, frozen=True):
-    """The vendor's answer. Third parties say that it is base64; it is passed on as it comes."""
+    """The vendor's reply, unchanged. According to third parties, the licence is in base64."""
 
     license: Annotated[str, msgspec.Meta(min_length=1)]
 
@@ -382,26 +415,33 @@ class License(msgspec.Struct, frozen=True):
     Operation(
         body=LicenseRequest,
         outcome="licensed",
-        forbidden_fields=permit_reading,
+        forbidden_fields=forbidden_reads,
         counted=True,
         max_body_bytes=32 * 1024,
-        uses_key=readonly_part,
+        uses_key=uses_readonly_key,
     ),
     "POST /v1/spatialgen/licenses/widevine",
 )
 def license_widevine(body: LicenseRequest, request: Request[SpatialGenKeys]) -> License:
-    """A licence for one player. The folder that a `key_id` belongs to cannot be looked up: any that is offered will do."""
-    return drm.request("POST", "widevine/license", License, request.deadline, headers=reading(request), json=body)
+    """Returns a licence for one player.
+
+    It does not check the folder, because the vendor does not tell the folder of a `key_id`.
+    """
+    return drm.request(
+        "POST", "widevine/license", License, request.deadline, headers=readonly_headers(request), json=body
+    )
 
 
 # What may be uploaded
 
-FILMS = {"video", "video_left", "video_right"}
-NEEDED = {layout: {"video"} for layout in ("2D", "MVHEVC", "SBS", "TB", "AIV")} | {"Separate": FILMS - {"video"}}
-"""Of FILMS, those that a layout takes: one of each, and no other."""
+VIDEO_ROLES = {"video", "video_left", "video_right"}
+LAYOUT_ROLES = {layout: {"video"} for layout in ("2D", "MVHEVC", "SBS", "TB", "AIV")} | {
+    "Separate": VIDEO_ROLES - {"video"}
+}
+"""The roles of VIDEO_ROLES that each layout needs, one file each. It allows no others."""
 
-ONCE = FILMS | {"aime", "fcpxmld"}
-"""Roles that one file of an upload has at most."""
+SINGLE_ROLES = VIDEO_ROLES | {"aime", "fcpxmld"}
+"""Roles that only one file of an upload may have."""
 
 EXTENSIONS = {
     "video": (".aivu", ".mp4", ".mov"),
@@ -412,17 +452,17 @@ EXTENSIONS = {
     "aime": (".aime",),
     "fcpxmld": (".zip",),
 }
-"""How the names of a role's files end, in letters of any case (an assumption)."""
+"""The file name extensions of each role. We assume that their case does not matter."""
 
 TAGS = """en es fr de it ja ko pt ru zh af am ar az bg bn bs ca cs da el et fa fi gu he hi hr hu hy id is ka kn lt lv ml mr ms nl
 no pa pl ro sk sl sq sr sv sw ta te th tl tr uk ur vi"""
 LANGUAGES = frozenset(TAGS.split())
-TONGUES = {"audio": LANGUAGES | {"zxx"}, "subtitle": LANGUAGES}
-"""The language tags of a role's files; `zxx` is no language, such as music. Files of other roles have no tag."""
+LANGUAGE_TAGS = {"audio": LANGUAGES | {"zxx"}, "subtitle": LANGUAGES}
+"""The language tags of each role. Other roles have none. `zxx` means no language, as for music."""
 
 
 class UploadFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A file that is going to be uploaded. `fileName` is a name, not a path."""
+    """A file to upload. `fileName` is a name and not a path."""
 
     fileName: Annotated[str, msgspec.Meta(pattern=r"\A[^/\\\x00-\x1f\x7f]{1,255}\Z")]
     fileRole: Literal["video", "video_left", "video_right", "audio", "subtitle", "aime", "fcpxmld"]
@@ -435,7 +475,7 @@ class UploadFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
 
 
 class StartRequest(Body, frozen=True, omit_defaults=True):
-    """The vendor's own fields and all the rules that it documents; lengths are ours."""
+    """The vendor's fields, with all rules that it documents. The limits on lengths are ours."""
 
     videoName: Name
     layout: Literal["2D", "MVHEVC", "SBS", "TB", "Separate", "AIV"]
@@ -446,21 +486,21 @@ class StartRequest(Body, frozen=True, omit_defaults=True):
 
     @classmethod
     def errors(cls, sent: Any) -> Iterator[FieldError]:
-        """The rules that join fields. What is not known, or not what it should be, asks nothing: it is a fault by itself."""
+        """Rules across fields. Fields of the wrong type are skipped here; decoding reports them."""
         members = sent if isinstance(sent, dict) else {}
         layout, listed = text(members.get("layout")), members.get("files")
         if layout == "AIV" and members.get("perspective") != "180":
-            yield FieldError("perspective", "The layout AIV takes 180 alone")
+            yield FieldError("perspective", "The layout AIV requires 180")
         if isinstance(listed, list) and listed:
-            files = [Sent.of(file) for file in listed[:MAX_FILES]]
-            yield from size_faults(files)
-            yield from role_faults(layout, files)
+            files = [SentFile.of(file) for file in listed[:MAX_FILES]]
+            yield from size_errors(files)
+            yield from role_errors(layout, files)
             for place, file in enumerate(files):
-                yield from file_faults(f"files[{place}]", file)
+                yield from file_errors(f"files[{place}]", file)
 
 
-class Sent(NamedTuple):
-    """What the rules look at in a file."""
+class SentFile(NamedTuple):
+    """The fields of a file that the rules check."""
 
     role: str
     extension: str
@@ -469,7 +509,7 @@ class Sent(NamedTuple):
 
     @classmethod
     def of(cls, file: Any) -> Self:
-        """From any JSON value. The extension is in lower case, with its dot. A wrong size is 0 bytes."""
+        """Reads any JSON value. The extension has a dot and lower case. An invalid size is 0."""
         members = file if isinstance(file, dict) else {}
         extension, size = PurePath(text(members.get("fileName"))).suffix.lower(), members.get("sizeBytes")
         role, tag = text(members.get("fileRole")), members.get("languageTag")
@@ -477,25 +517,27 @@ class Sent(NamedTuple):
 
 
 def text(value: object) -> str:
-    """A text in what may be any JSON value."""
+    """The value if it is a string, and otherwise an empty string."""
     return value if isinstance(value, str) else ""
 
 
-def size_faults(files: list[Sent]) -> Iterator[FieldError]:
-    """More files or bytes than this deployment takes in one upload."""
-    most, largest = settings.spatialgen_upload_max_files, settings.spatialgen_upload_max_bytes
-    if len(files) > most:
-        yield FieldError("files", f"This deployment takes {most} files at most (SPATIALGEN_UPLOAD_MAX_FILES)")
-    if sum(file.size for file in files) > largest:
-        yield FieldError("files", f"This deployment takes {largest} bytes in all (SPATIALGEN_UPLOAD_MAX_BYTES)")
+def size_errors(files: list[SentFile]) -> Iterator[FieldError]:
+    """Errors about the number of files and their total size."""
+    max_files, max_bytes = settings.spatialgen_upload_max_files, settings.spatialgen_upload_max_bytes
+    if len(files) > max_files:
+        yield FieldError("files", f"This deployment accepts at most {max_files} files (SPATIALGEN_UPLOAD_MAX_FILES)")
+    if sum(file.size for file in files) > max_bytes:
+        yield FieldError(
+            "files", f"This deployment accepts at most {max_bytes} bytes in total (SPATIALGEN_UPLOAD_MAX_BYTES)"
+        )
 
 
-def role_faults(layout: str, files: list[Sent]) -> Iterator[FieldError]:
-    """Roles that are missing, do not fit the layout, or are there twice."""
+def role_errors(layout: str, files: list[SentFile]) -> Iterator[FieldError]:
+    """Errors about roles that are missing, do not fit the layout, or occur twice."""
     roles = [file.role for file in files]
-    needed = NEEDED.get(layout, FILMS)
-    for role in sorted(needed - set(roles)) if layout in NEEDED else []:
-        yield FieldError("files", f"The layout {layout} needs one {role}")
+    needed = LAYOUT_ROLES.get(layout, VIDEO_ROLES)
+    for role in sorted(needed - set(roles)) if layout in LAYOUT_ROLES else []:
+        yield FieldError("files", f"The layout {layout} needs one file with the role {role}")
     if (
         layout == "AIV"
         and ("video", ".aivu") not in {file[:2] for file in files}
@@ -503,23 +545,23 @@ def role_faults(layout: str, files: list[Sent]) -> Iterator[FieldError]:
     ):
         yield FieldError("files", "The layout AIV needs an .aivu video, or both an aime and an fcpxmld")
     for place, role in enumerate(roles):
-        if role in FILMS - needed:
-            yield FieldError(f"files[{place}].fileRole", f"The layout {layout} takes no {role}")
-        elif role in ONCE and role in roles[:place]:
-            yield FieldError(f"files[{place}].fileRole", f"There is one {role} already")
+        if role in VIDEO_ROLES - needed:
+            yield FieldError(f"files[{place}].fileRole", f"The layout {layout} does not allow the role {role}")
+        elif role in SINGLE_ROLES and role in roles[:place]:
+            yield FieldError(f"files[{place}].fileRole", f"Only one file may have the role {role}")
 
 
-def file_faults(place: str, file: Sent) -> Iterator[FieldError]:
-    """What a role asks of its file."""
-    endings, tongues = EXTENSIONS.get(file.role), TONGUES.get(file.role)
-    if endings and file.extension not in endings:
-        yield FieldError(f"{place}.fileName", f"The role {file.role} takes {', '.join(endings)}")
-    if tongues and file.tag is None:
+def file_errors(place: str, file: SentFile) -> Iterator[FieldError]:
+    """Errors about a file's extension and language tag, which its role determines."""
+    extensions, languages = EXTENSIONS.get(file.role), LANGUAGE_TAGS.get(file.role)
+    if extensions and file.extension not in extensions:
+        yield FieldError(f"{place}.fileName", f"The role {file.role} allows {', '.join(extensions)}")
+    if languages and file.tag is None:
         yield FieldError(f"{place}.languageTag", f"Required for the role {file.role}")
-    elif tongues and text(file.tag).lower() not in tongues:
-        yield FieldError(f"{place}.languageTag", f"Not a language that the role {file.role} takes")
-    elif endings and not tongues and file.tag is not None:
-        yield FieldError(f"{place}.languageTag", f"The role {file.role} takes none")
+    elif languages and text(file.tag).lower() not in languages:
+        yield FieldError(f"{place}.languageTag", f"The role {file.role} does not allow this language")
+    elif extensions and not languages and file.tag is not None:
+        yield FieldError(f"{place}.languageTag", f"The role {file.role} does not allow a language")
 
 
 # Uploads
@@ -527,33 +569,39 @@ def file_faults(place: str, file: Sent) -> Iterator[FieldError]:
 UPLOAD = "/v1/spatialgen/uploads/{sessionId}"
 FILE = f"{UPLOAD}/files/{{uploadId}}"
 
-LIFE = timedelta(days=5)
-"""After which the vendor drops an upload that is not complete."""
+UPLOAD_TTL = timedelta(days=5)
+"""The vendor drops an incomplete upload after this time."""
 
 MAX_PARTS = 10_000
-"""Of one file: the vendor's bound for a range of part numbers."""
+"""Parts of one file: the vendor's limit for a range of part numbers."""
 
 MAX_URLS = 1000
-"""In one answer. The vendor signs 10,000 at once, but a Lambda's answer has 6 MB, and a presigned URL may have 4 kB."""
+"""URLs in one response. A presigned URL may have 4 kB, and Lambda's limit is 6 MB.
+
+The vendor itself signs 10,000 at once.
+"""
 
 type Id = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,128}\Z")]
 type PartNumber = Annotated[int, msgspec.Meta(ge=1, le=MAX_PARTS)]
 
 
 class UploadRequest(Body, frozen=True):
-    """An upload, in the path."""
+    """The id of an upload, in the path."""
 
     sessionId: Id
 
 
 class FileRequest(UploadRequest, frozen=True):
-    """A file of an upload, in the path."""
+    """The ids of an upload and of one of its files, in the path."""
 
     uploadId: Id
 
 
 class PartUrlsRequest(FileRequest, frozen=True):
-    """Which parts to sign: some, or a range. What goes up in a single PUT has part 1 alone (an assumption)."""
+    """The parts to sign: a list or a range.
+
+    We assume that a file with a single PUT has part 1 only.
+    """
 
     partNumbers: Annotated[list[PartNumber], msgspec.Meta(min_length=1, max_length=MAX_URLS)] | None = None
     startPartNumber: PartNumber | None = None
@@ -561,27 +609,27 @@ class PartUrlsRequest(FileRequest, frozen=True):
 
     @classmethod
     def errors(cls, sent: Any) -> Iterator[FieldError]:
-        """Parts are named in one of the two ways."""
+        """Reports a request that has neither a list nor a range, or both."""
         named = {name for name, value in sent.items() if value is not None} if isinstance(sent, dict) else set()
         if named & {"partNumbers", "startPartNumber", "count"} not in ({"partNumbers"}, {"startPartNumber", "count"}):
             yield FieldError("partNumbers", "Send either partNumbers, or startPartNumber and count")
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A part that storage has. `etag` is as storage gave it, quotes included."""
+    """A part in storage. `etag` is the one that storage returned, quotes included."""
 
     partNumber: PartNumber
     etag: Annotated[str, msgspec.Meta(pattern=r"\A[\x21-\x7e]{1,256}\Z")]
 
 
 class CompleteRequest(FileRequest, frozen=True):
-    """All parts of a file; nothing for one that went up in a single PUT."""
+    """All parts of a file. Absent for a file with a single PUT."""
 
     parts: Annotated[list[Part], msgspec.Meta(min_length=1, max_length=MAX_PARTS)] | None = None
 
     @classmethod
     def errors(cls, sent: Any) -> Iterator[FieldError]:
-        """Every part from the first one on, each once."""
+        """Reports parts that are missing or occur twice."""
         match sent:
             case {"parts": [*parts]}:
                 numbers = [part.get("partNumber") for part in parts if isinstance(part, dict)]
@@ -590,7 +638,7 @@ class CompleteRequest(FileRequest, frozen=True):
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
-    """What the vendor says of a file that is being uploaded."""
+    """A file of an upload, as the vendor describes it."""
 
     uploadId: Id
     fileRole: Text = None
@@ -602,11 +650,11 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     status: Text = None
 
 
-class Begun(msgspec.Struct, frozen=True):
-    """The vendor's answer to a start. It is not documented: the names are an assumption.
+class StartReply(msgspec.Struct, frozen=True):
+    """The vendor's reply to a start. It is not documented, so the names are an assumption.
 
-    The paths of the later calls name the upload `uploadSessionId`, a cancel's answer `sessionId`.
-    Either will do.
+    The paths of later calls have `uploadSessionId`, and the reply to a cancel has `sessionId`.
+    This accepts both.
     """
 
     files: Annotated[list[Any], msgspec.Meta(min_length=1)]
@@ -616,35 +664,35 @@ class Begun(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if not self.session:
             raise ValueError("neither uploadSessionId nor sessionId")
-        msgspec.structs.force_setattr(self, "files", [known_file(file) for file in self.files])
+        msgspec.structs.force_setattr(self, "files", [lenient_file(file) for file in self.files])
 
     @property
     def session(self) -> str:
-        """The upload's id, whatever the vendor calls it."""
+        """The upload's id, under either name."""
         return self.uploadSessionId or self.sessionId or ""
 
 
 class Started(msgspec.Struct, frozen=True):
-    """What the client goes on with."""
+    """What the client needs to continue the upload."""
 
     uploadSessionId: Id
     files: Annotated[list[File], msgspec.Meta(min_length=1)]
 
 
-def known_file(said: Any) -> File:
-    """What fits of any JSON value: an upload that is open must not be lost over a size in quotes.
+def lenient_file(value: Any) -> File:
+    """The valid fields of any JSON value. An open upload must not be lost over a malformed field.
 
-    Raises ValidationError where there is no id to go on with.
+    Raises ValidationError if there is no id, because the upload cannot continue without it.
     """
-    members, fitting = said if isinstance(said, dict) else {}, {}
+    members, valid = value if isinstance(value, dict) else {}, {}
     for field in msgspec.structs.fields(File):
         with suppress(msgspec.ValidationError, KeyError):
-            fitting[field.name] = msgspec.convert(members[field.name], field.type)
-    return msgspec.convert(fitting, File)
+            valid[field.name] = msgspec.convert(members[field.name], field.type)
+    return msgspec.convert(valid, File)
 
 
 class SignedPart(msgspec.Struct, frozen=True):
-    """The vendor's answer for a part."""
+    """One part in the vendor's reply."""
 
     partNumber: int
     sizeBytes: int
@@ -654,13 +702,16 @@ class SignedPart(msgspec.Struct, frozen=True):
 
 
 class Signed(File, frozen=True, kw_only=True):
-    """Answer to a body for part URLs."""
+    """The vendor's reply with the URLs of a file's parts."""
 
     parts: Annotated[list[SignedPart], msgspec.Meta(min_length=1)]
 
 
 class PartUrl(msgspec.Struct, frozen=True):
-    """Where the bytes of a part go, by PUT and without a key. `byteEnd` is the last byte; the vendor's may be the next one."""
+    """The URL of a part. The client sends the part's bytes there with PUT, without a key.
+
+    `byteEnd` is the last byte of the part. The vendor's own field may be the byte after it.
+    """
 
     partNumber: int
     sizeBytes: int
@@ -671,42 +722,45 @@ class PartUrl(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, part: SignedPart) -> Self:
-        """From the vendor's answer."""
+        """Converts a part of the vendor's reply."""
         end, last = utc(part.expiresAt), part.byteStart + part.sizeBytes - 1
         return cls(part.partNumber, part.sizeBytes, part.byteStart, last, part.url, rfc3339(end) if end else None)
 
 
 class PartUrls(File, frozen=True, kw_only=True):
-    """What the client takes to upload a file."""
+    """What the client needs to upload a file."""
 
     parts: list[PartUrl]
 
 
 class Completed(File, frozen=True, kw_only=True):
-    """Answer to a completion. `libraryId` is there once all files of the upload are complete."""
+    """A complete file. `libraryId` is present once all files of the upload are complete."""
 
     libraryId: Number = None
 
 
 def upload_of(body: UploadRequest) -> str:
-    """The thing that must be the caller's own."""
+    """The upload as a resource, which only its owner may continue or cancel."""
     return f"upload#{body.sessionId}"
 
 
 def file_of(body: FileRequest) -> str:
-    """The same for a file: that the vendor itself holds a file to its upload is not documented."""
+    """A file as a resource of its own.
+
+    The vendor does not document that it checks whether a file belongs to the upload.
+    """
     return f"{upload_of(body)}#{body.uploadId}"
 
 
 def at(body: FileRequest, step: str) -> str:
-    """Where the vendor takes a step with a file."""
+    """The vendor's path for one step of a file's upload."""
     return f"videos/uploads/{segment(body.sessionId)}/files/{segment(body.uploadId)}/{step}"
 
 
-def permit_upload(body: StartRequest, _: Caller) -> Iterator[FieldError]:
-    """Refuses an upload to the vendor's own default folder, unless every folder is offered."""
+def forbidden_default_folder(body: StartRequest, _: Caller) -> Iterator[FieldError]:
+    """Refuses the vendor's default folder, unless the deployment allows all folders."""
     if body.folderName is None and "*" not in settings.spatialgen_upload_folders:
-        yield FieldError("folderName", "Name a folder that this deployment offers (SPATIALGEN_UPLOAD_FOLDERS)")
+        yield FieldError("folderName", "Send a folder that this deployment offers (SPATIALGEN_UPLOAD_FOLDERS)")
 
 
 @vendor.route(
@@ -715,64 +769,73 @@ def permit_upload(body: StartRequest, _: Caller) -> Iterator[FieldError]:
         outcome="started",
         status=201,
         allow={"folderName": "spatialgen_upload_folders"},
-        forbidden_fields=permit_upload,
+        forbidden_fields=forbidden_default_folder,
         counted=True,
         max_body_bytes=256 * 1024,
-        uses_key=upload_part,
+        uses_key=uses_upload_key,
     ),
     "POST /v1/spatialgen/uploads",
 )
 def start(body: StartRequest, request: Request[SpatialGenKeys]) -> Started:
-    """A new upload, with which its caller alone may go on. A folder that is not named is the vendor's default."""
-    begun = begin(body, request)
+    """Starts an upload, which only its caller may continue.
+
+    Without a folder name, the vendor uses its default folder.
+    """
+    reply = begin(body, request)
     try:
-        remember(begun, request)
+        remember(reply, request)
     except Problem as problem:
-        raise left_behind(problem) from None
-    return Started(begun.session, begun.files)
+        raise not_retryable(problem) from None
+    return Started(reply.session, reply.files)
 
 
-def begin(body: StartRequest, request: Request[SpatialGenKeys]) -> Begun:
-    """Asks the vendor once. A problem is not retryable if an upload may have begun all the same.
+def begin(body: StartRequest, request: Request[SpatialGenKeys]) -> StartReply:
+    """Starts the upload at the vendor, without a retry.
 
-    It may have after an answer that is lost or unusable, and after a fault inside the vendor.
-    A 503 says that the vendor has done nothing (RFC 9110 section 15.6.4).
+    A failure is not retryable if the upload may have begun. That is so if the reply is lost or
+    unusable, and after a 5xx. A 503 is different: the vendor has done nothing (RFC 9110 section
+    15.6.4).
     """
     try:
-        return starts.request("POST", "videos/uploads", Begun, request.deadline, headers=uploading(request), json=body)
+        return starts.request(
+            "POST", "videos/uploads", StartReply, request.deadline, headers=upload_headers(request), json=body
+        )
     except Problem as problem:
         status = problem.vendor_status or 0
         if problem.ambiguous or (status >= 500 and status != 503):
-            raise left_behind(problem) from None
+            raise not_retryable(problem) from None
         raise
 
 
-def remember(begun: Begun, request: Request[SpatialGenKeys]) -> None:
-    """Writes down whose the upload and its files are."""
-    files = [file_of(FileRequest(begun.session, file.uploadId)) for file in begun.files]
-    for thing in [upload_of(UploadRequest(begun.session)), *files]:
-        vendor.owners.remember(thing, request.caller, datetime.now(UTC) + LIFE, request.deadline)
+def remember(reply: StartReply, request: Request[SpatialGenKeys]) -> None:
+    """Stores the owner of the upload and of each of its files."""
+    files = [file_of(FileRequest(reply.session, file.uploadId)) for file in reply.files]
+    for resource in [upload_of(UploadRequest(reply.session)), *files]:
+        vendor.owners.remember(resource, request.caller, datetime.now(UTC) + UPLOAD_TTL, request.deadline)
 
 
-def left_behind(problem: Problem) -> Problem:
-    """The same problem, not to be retried: each retry may leave another upload at the vendor."""
+def not_retryable(problem: Problem) -> Problem:
+    """The same problem, not retryable: each retry may leave another upload at the vendor."""
     detail = (
-        "An upload may have begun at the vendor, but nobody can go on with it. It ends there after five days. "
+        "The vendor may have begun an upload that nobody can continue, and drops it after five days. "
         "Another start may leave another one behind."
     )
     return Problem(problem.code, detail, vendor_status=problem.vendor_status, retryable=False)
 
 
 @vendor.route(
-    Operation(body=PartUrlsRequest, outcome="signed", resource=file_of, owner_only=True, uses_key=upload_part),
+    Operation(body=PartUrlsRequest, outcome="signed", resource=file_of, owner_only=True, uses_key=uses_upload_key),
     f"POST {FILE}/part-urls",
 )
 def sign_parts(body: PartUrlsRequest, request: Request[SpatialGenKeys]) -> Credential[PartUrls]:
-    """Presigned URLs, as often as wanted until the file is complete. The record has the fingerprint of the first."""
-    some: dict[str, object] = {"partNumbers": body.partNumbers}
-    wanted = some if body.partNumbers else {"startPartNumber": body.startPartNumber, "count": body.count}
+    """Returns presigned URLs for parts, any number of times until the file is complete.
+
+    The log record has the fingerprint of the first URL.
+    """
+    listed: dict[str, object] = {"partNumbers": body.partNumbers}
+    wanted = listed if body.partNumbers else {"startPartNumber": body.startPartNumber, "count": body.count}
     path = at(body, "part-urls")
-    signed = api.request("POST", path, Signed, request.deadline, headers=uploading(request), json=wanted)
+    signed = api.request("POST", path, Signed, request.deadline, headers=upload_headers(request), json=wanted)
     fields = PartUrls(**msgspec.structs.asdict(signed) | {"parts": [PartUrl.of(part) for part in signed.parts]})
     ends = [end for end in (utc(part.expiresAt) for part in signed.parts) if end]
     return Credential(fields, signed.parts[0].url, min(ends, default=None))
@@ -785,40 +848,53 @@ def sign_parts(body: PartUrlsRequest, request: Request[SpatialGenKeys]) -> Crede
         resource=file_of,
         owner_only=True,
         max_body_bytes=1024 * 1024,
-        uses_key=upload_part,
+        uses_key=uses_upload_key,
     ),
     f"POST {FILE}/complete",
 )
 def complete(body: CompleteRequest, request: Request[SpatialGenKeys]) -> Completed:
-    """Ends a file's upload, and says so again when asked again. The last file's makes the video."""
+    """Completes the upload of a file. A repeated call gets the same response.
+
+    When the last file is complete, the vendor makes the video.
+    """
     wanted = {"parts": body.parts} if body.parts else {}
     path = at(body, "complete")
-    return api.request("POST", path, Completed, request.deadline, headers=uploading(request), json=wanted)
+    return api.request("POST", path, Completed, request.deadline, headers=upload_headers(request), json=wanted)
 
 
 @vendor.route(
     Operation(
-        body=UploadRequest, outcome="cancelled", status=204, resource=upload_of, owner_only=True, uses_key=upload_part
+        body=UploadRequest,
+        outcome="cancelled",
+        status=204,
+        resource=upload_of,
+        owner_only=True,
+        uses_key=uses_upload_key,
     ),
     f"DELETE {UPLOAD}",
 )
 def cancel(body: UploadRequest, request: Request[SpatialGenKeys]) -> None:
-    """Ends the upload of all files for good. 204 says that the vendor has cancelled it.
+    """Cancels the upload of all files for good. 204 means that the vendor has cancelled it.
 
-    The vendor's 404, 409 and 410 are `not_found`: the upload is over, and may have become a video.
+    The vendor's 404, 409 and 410 become `not_found`: the upload has ended, and may be a video now.
     """
-    api.reply("DELETE", f"videos/uploads/{segment(body.sessionId)}", request.deadline, headers=uploading(request))
+    api.reply("DELETE", f"videos/uploads/{segment(body.sessionId)}", request.deadline, headers=upload_headers(request))
 
 
 @vendor.route(
     Operation(
-        body=UploadRequest, outcome="cancelled", status=204, resource=upload_of, owner_only=True, uses_key=upload_part
+        body=UploadRequest,
+        outcome="cancelled",
+        status=204,
+        resource=upload_of,
+        owner_only=True,
+        uses_key=uses_upload_key,
     ),
     f"POST {UPLOAD}/cancel",
 )
 @deprecated("Use DELETE; version 0.3 removes this route.", category=None)
 def cancel_by_post(body: UploadRequest, request: Request[SpatialGenKeys]) -> None:
-    """The old way to cancel: use DELETE on the upload itself, which does the same."""
+    """The old way to cancel an upload. Use DELETE on the upload, which does the same."""
     cancel(body, request)
 
 

@@ -27,23 +27,26 @@ CODES = {
     "PAYMENT_REQUIRED", "FORBIDDEN", "PERMISSION_DENIED", "forbidden", "NOT_FOUND", "not_found", "TIMEOUT", "ALREADY_EXISTS",
     "FAILED_DEPENDENCY", "QUOTA_EXCEEDED", "INTERNAL_SERVER_ERROR", "internal_error", "UNIMPLEMENTED", "UNAVAILABLE",
 }  # fmt: skip
-"""Those that the vendor's own tooling knows. Anything else in an error's `code` is not passed on."""
+"""The error codes in the vendor's own tooling. Callers do not see any other code."""
 
 MAX_TTL = timedelta(hours=24)
-"""The vendor gives no token a longer life."""
+"""The longest lifetime that the vendor gives a token."""
 
 REGIONAL = {"vendor_unavailable", "vendor_timeout", "vendor_malformed", "vendor_error"}
-"""Problems that another region need not have."""
+"""Problems that another region may not have, so a mint tries the next region."""
 
 DOWN_SECONDS = 30
-"""How long a region that has failed is asked last."""
+"""How long a mint tries a region last after it has failed."""
 
 
 class SpatiusSettings(Settings, frozen=True, kw_only=True):
-    """`SPATIUS_APP_ID`, `SPATIUS_AVATAR_IDS`, and `SPATIUS_REGION`: where tokens are minted and clients connect unless they ask.
+    """`SPATIUS_APP_ID`; `SPATIUS_AVATAR_IDS`: the avatars that callers may ask for.
 
-    `SPATIUS_REGIONS`: that home region and the further ones, which callers may ask for and which are asked when one fails.
-    `SPATIUS_CONSOLE_ENDPOINT` stands in for every region's console, with `{region}` in it where each has its own.
+    `SPATIUS_REGION`: the home region. It mints the tokens, and clients connect to it by default.
+    `SPATIUS_REGIONS`: all regions that callers may ask for, the home region included. If a region
+    fails, a mint tries the others.
+    `SPATIUS_CONSOLE_ENDPOINT`: the URL of the consoles. `{region}` and `{domain}` in it stand for
+    the region's own. Without `{region}` all regions share one console.
     """
 
     spatius_app_id: str = ""
@@ -54,7 +57,11 @@ class SpatiusSettings(Settings, frozen=True, kw_only=True):
 
 
 class MintRequest(Body, frozen=True):
-    """`ttl_seconds`: the vendor takes up to 24 h by its own clock, so a minute at both ends is left to the clocks' difference."""
+    """A mint.
+
+    `ttl_seconds`: the vendor accepts up to 24 h by its own clock. The bounds keep a minute at both
+    ends, because its clock and ours may differ.
+    """
 
     ttl_seconds: Annotated[int, msgspec.Meta(ge=60, le=86_340)] = 3600
     region: Region | None = None
@@ -62,7 +69,7 @@ class MintRequest(Body, frozen=True):
 
 
 class SessionToken(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What the client takes. `region` is where it connects; the token is good in every one."""
+    """The fields for the client. It connects to `region`. The token is valid in every region."""
 
     sessionToken: str
     appId: str
@@ -71,13 +78,16 @@ class SessionToken(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
 
 
 class Token(msgspec.Struct, frozen=True):
-    """The vendor's answer."""
+    """The vendor's reply."""
 
     sessionToken: Annotated[str, msgspec.Meta(min_length=1)]
 
 
 def interpret(reply: Reply) -> Problem | None:
-    """An error in the body is a failure whatever the status, 200 included; the status it names is the real one."""
+    """Interprets a reply by the error in its body, and otherwise by its status.
+
+    An error in the body is a failure even if the status is 200. The status in the error counts.
+    """
     error = first_error(reply.json())
     status = reply.status if error is None else error_status(error, reply)
     named = error.get("code") if error else None
@@ -88,7 +98,7 @@ def interpret(reply: Reply) -> Problem | None:
 
 
 def first_error(body: Any) -> dict[str, Any] | None:
-    """The first of `errors`, or what stands in its place; None where there is no error."""
+    """The first item of `errors`, or `error`. None if there is no error."""
     match body:
         case {"errors": [dict(error), *_]} | {"error": dict(error)}:
             return error
@@ -98,7 +108,10 @@ def first_error(body: Any) -> dict[str, Any] | None:
 
 
 def error_status(error: dict[str, Any], reply: Reply) -> int:
-    """A number or a three-digit string; an error without one is the vendor's fault unless the reply's status says more."""
+    """The status in an error: a number or a string of three digits.
+
+    Without one, the reply's own status counts. If that is a success, the error is a 500.
+    """
     named = str(error.get("status"))
     if len(named) == 3 and named.isdecimal() and 400 <= int(named) < 600:
         return int(named)
@@ -109,14 +122,15 @@ vendor = Vendor("spatius", SpatiusSettings, ApiKey)
 
 
 failed_at: dict[Region, float] = {}
-"""When a region's console last failed, in monotonic seconds."""
+"""When each region's console last failed, in monotonic seconds."""
 
 
 @cache
 def console(region: Region) -> Upstream:
-    """A region's console. It is asked again only where no other region is asked: so a mint makes three calls at most.
+    """A region's console. It is retried only if there is no other region to try.
 
-    A second token does no harm: it takes no slot, and the first one stays good.
+    So a mint makes three calls at most. A repeated mint does no harm: a token takes no slot, and
+    the first one stays valid.
     """
     domain = "spatialwalk.top" if region.startswith("cn-") else "spatius.ai"
     url = vendor.settings.spatius_console_endpoint.replace("{region}", region).replace("{domain}", domain)
@@ -134,7 +148,10 @@ def console(region: Region) -> Upstream:
     "POST /v1/spatius/session-tokens",
 )
 def mint(body: MintRequest, request: Request[ApiKey]) -> Credential[SessionToken]:
-    """One token for one connection; expiry stops new connections only. The vendor does not say when it ends: we do."""
+    """Mints one token for one connection. Its expiry stops new connections only.
+
+    We choose the expiry. The vendor's reply does not repeat it.
+    """
     region = body.region or vendor.settings.spatius_region
     expire_at = int(time()) + body.ttl_seconds
     token = token_of(consoles(region), expire_at, request)
@@ -143,7 +160,10 @@ def mint(body: MintRequest, request: Request[ApiKey]) -> Credential[SessionToken
 
 
 def consoles(first: Region) -> list[Region]:
-    """Whose consoles to ask: the first one, home, then the others. One endpoint that stands for all is asked once."""
+    """The regions to try: the given one, the home region, then the others.
+
+    A region that failed lately comes last. One console for all regions is tried once.
+    """
     settings, lately = vendor.settings, monotonic() - DOWN_SECONDS
     if "{region}" not in settings.spatius_console_endpoint:
         return [first]
@@ -152,13 +172,16 @@ def consoles(first: Region) -> list[Region]:
     return sorted(usable, key=lambda region: (failed_at.get(region, lately) > lately, region != first, region != home))
 
 
-console(vendor.settings.spatius_region)  # now, because a wrong base URL must stop the function from starting
+console(vendor.settings.spatius_region)  # at start-up, so that an invalid base URL stops the function
 
 
 def token_of(regions: list[Region], expire_at: int, request: Request[ApiKey]) -> str:
-    """A token from the first console that is in order. Each has half of the time that is left: good answers may take 9 s."""
+    """A token from the first console that works.
+
+    Each console but the last gets half of the time that is left. A good reply may take 9 s.
+    """
     for region in regions[:-1]:
-        half = request.deadline.part(0.5)  # not in the try: a region that there was no time to ask has not failed
+        half = request.deadline.part(0.5)  # outside the try: a lack of time is no failure of the region
         try:
             return token_from(region, expire_at, request, half)
         except Problem as problem:
@@ -175,9 +198,10 @@ def token_from(region: Region, expire_at: int, request: Request[ApiKey], deadlin
 
 
 def app_id(token: str) -> str:
-    """The App ID that the client must use. Raises `not_configured` where the one set here is not the key's own.
+    """The App ID that the client must use.
 
-    The client SDK would fail with "App ID mismatch", on the phone, where nobody can mend it.
+    Raises `not_configured` if SPATIUS_APP_ID does not match the App ID of the API key. Without this
+    check, the client SDK would fail with "App ID mismatch", and its user could not fix that.
     """
     ours, theirs = vendor.settings.spatius_app_id, claimed_app_id(token)
     if ours and theirs and ours != theirs:
@@ -188,7 +212,10 @@ def app_id(token: str) -> str:
 
 
 def claimed_app_id(token: str) -> str:
-    """The token's `app_id` claim, not verified, for the vendor alone can; empty where the token is opaque or has none."""
+    """The token's `app_id` claim. Empty if the token is opaque or has no such claim.
+
+    The signature is not verified, because only the vendor can verify it.
+    """
     try:
         payload = token.split(".")[1]
         claims = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))

@@ -16,31 +16,40 @@ from minting.upstream import Upstream
 from minting.vendor import Vendor
 
 STATUSES = {19: 400, 16: 401, 33: 403, 34: 403, 35: 403, 36: 429, 45: 500}
-"""The vendor's error numbers; it says to go by these. Each means what its status means."""
+"""The vendor's error numbers, each with the status of the same meaning.
+
+The vendor tells clients to use the number rather than the status.
+"""
 
 NOT_THIS_AVATAR = 33
 
 MAX_TTL = timedelta(seconds=3600)
-"""The vendor gives no token a longer life."""
+"""The longest lifetime that the vendor gives a token."""
 
 
 class TrulienceSettings(Settings, frozen=True, kw_only=True):
-    """`TRULIENCE_API_URL`; `TRULIENCE_AVATAR_IDS`: the avatars that callers may ask for, `*` for all of the account's."""
+    """`TRULIENCE_API_URL`: where the vendor's API is.
 
-    # Assumption: the vendor documents paths only; its own web SDK and independent clients use this host.
+    `TRULIENCE_AVATAR_IDS`: the avatars that callers may ask for. `*` allows all of the account's.
+    """
+
+    # An assumption: the vendor documents paths only. Its web SDK and others use this host.
     trulience_api_url: str = "https://trulience.com"
     trulience_avatar_ids: AllowList = AllowList()
 
 
 class MintRequest(Body, frozen=True):
-    """`avatar_id` is text: its 19 digits do not survive as a JSON number. `expire_at` is a duration in seconds."""
+    """A mint. `expire_at` is a duration in seconds.
+
+    `avatar_id` is a string, because many JSON parsers round a number of 19 digits.
+    """
 
     avatar_id: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
     expire_at: Annotated[int, msgspec.Meta(ge=60, le=3600)] = 120
 
 
 class SessionToken(msgspec.Struct, frozen=True):
-    """What the client takes."""
+    """The fields for the client."""
 
     jwt: str
     expires_in: int
@@ -48,15 +57,15 @@ class SessionToken(msgspec.Struct, frozen=True):
 
 
 class Token(msgspec.Struct, frozen=True):
-    """The vendor's answer."""
+    """The vendor's reply."""
 
     jwt: Annotated[str, msgspec.Meta(min_length=1)]
     expires_in: Annotated[int, msgspec.Meta(gt=0, le=86_400)] | None = None
 
 
 def interpret(reply: Reply) -> Problem | None:
-    """The vendor's error numbers tell apart what its statuses do not."""
-    code = number(reply)
+    """Interprets a reply by the vendor's error number, which says more than the status."""
+    code = error_number(reply)
     if about_avatar(reply, code):
         return resource_refused(reply.status, code)
     problem = interpret_status(reply, status=STATUSES[code] if code else None, code=code)
@@ -65,8 +74,8 @@ def interpret(reply: Reply) -> Problem | None:
     return problem
 
 
-def number(reply: Reply) -> int | None:
-    """The documented number in an error's body."""
+def error_number(reply: Reply) -> int | None:
+    """The documented number in an error's body. None if there is none."""
     match reply.json():
         case {"error": {"code": int(code)}} if code in STATUSES:
             return code
@@ -74,12 +83,16 @@ def number(reply: Reply) -> int | None:
 
 
 def about_avatar(reply: Reply, code: int | None) -> bool:
-    """Every body names an avatar, so a 403 without a number is about it, unless the text names the key."""
+    """Whether an error is about the avatar.
+
+    Every request names an avatar. So we assume that a 403 without a number is about the avatar,
+    unless the text names the key.
+    """
     return code == NOT_THIS_AVATAR or (code is None and reply.status == 403 and b"API key" not in reply.body)
 
 
 vendor = Vendor("trulience", TrulienceSettings, ApiKey)
-# A second token does no harm: it takes no slot, and counts against the rate limit only.
+# A repeated mint does no harm: a token takes no slot, and counts against the rate limit only.
 api = Upstream(vendor.settings.trulience_api_url, repeatable=["auth/generate-token"], interpret=interpret)
 
 
@@ -92,7 +105,7 @@ api = Upstream(vendor.settings.trulience_api_url, repeatable=["auth/generate-tok
     "POST /v1/trulience/tokens",
 )
 def mint(body: MintRequest, request: Request[ApiKey]) -> Credential[SessionToken]:
-    """One JWT for one session. Its clock runs from now on, not from its first use."""
+    """Mints one JWT for one session. Its lifetime begins now, not when it is first used."""
     asked_at = datetime.now(UTC)
     wanted = {"avatar_id": body.avatar_id, "expire_at": body.expire_at}
     headers = {"x-api-key": request.key.api_key}

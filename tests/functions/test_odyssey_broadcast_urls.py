@@ -288,7 +288,7 @@ def accepted(module: Any, url: str) -> bool:
         body = msgspec.convert({"webrtc_url": url, "spectator_token": TOKEN}, module.BroadcastRequest)
     except msgspec.ValidationError:
         return False
-    return not list(module.permit_hosts(body, None))
+    return not list(module.forbidden_hosts(body, None))
 
 
 @settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])

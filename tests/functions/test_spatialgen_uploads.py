@@ -293,8 +293,8 @@ def test_every_role_has_its_endings(warm: Fresh) -> None:
 def test_roles_layouts_endings_and_languages_are_the_twins_and_no_others(warm: Fresh) -> None:
     app = warm("spatialgen").module
     assert {role: set(endings) for role, endings in app.EXTENSIONS.items()} == EXTENSIONS
-    assert {"audio": LANGUAGES | {"zxx"}, "subtitle": LANGUAGES} == app.TONGUES
-    assert set(app.NEEDED) == set(LAYOUTS)
+    assert {"audio": LANGUAGES | {"zxx"}, "subtitle": LANGUAGES} == app.LANGUAGE_TAGS
+    assert set(app.LAYOUT_ROLES) == set(LAYOUTS)
 
 
 def test_all_faults_of_every_kind_are_told_at_once(warm: Fresh) -> None:
@@ -332,8 +332,8 @@ def test_each_fault_says_what_would_be_right(warm: Fresh) -> None:
     told = {
         error["field"]: error["message"] for error in warm("spatialgen").ask("spatialgen-start", body).body["errors"]
     }
-    assert told["files[0].fileName"] == "The role video takes .aivu, .mp4, .mov"
-    assert told["files[0].fileRole"] == "The layout Separate takes no video"
+    assert told["files[0].fileName"] == "The role video allows .aivu, .mp4, .mov"
+    assert told["files[0].fileRole"] == "The layout Separate does not allow the role video"
     assert told["files[1].languageTag"] == "Required for the role subtitle"
 
 
@@ -762,7 +762,7 @@ def test_an_upload_has_no_more_bytes_than_the_deployment_takes(function: Fresh, 
     assert answer.status == status
     if status == 400:
         assert said(answer) == INVALID
-        message = "This deployment takes 30 bytes in all (SPATIALGEN_UPLOAD_MAX_BYTES)"
+        message = "This deployment accepts at most 30 bytes in total (SPATIALGEN_UPLOAD_MAX_BYTES)"
         assert answer.body["errors"] == [{"field": "files", "message": message}]
         assert spatialgen.twin.calls == []
 
@@ -775,7 +775,7 @@ def test_an_upload_has_no_more_files_than_the_deployment_takes(function: Fresh, 
     assert answer.status == status
     if status == 400:
         assert said(answer) == INVALID
-        message = "This deployment takes 2 files at most (SPATIALGEN_UPLOAD_MAX_FILES)"
+        message = "This deployment accepts at most 2 files (SPATIALGEN_UPLOAD_MAX_FILES)"
         assert answer.body["errors"] == [{"field": "files", "message": message}]
         assert spatialgen.twin.calls == []
 
