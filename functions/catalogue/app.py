@@ -1,4 +1,4 @@
-"""The catalogue: the vendors that are deployed, and what a client needs to know about their credentials.
+"""The catalogue: the deployed vendors, and what a client must know about their credentials.
 
 `make generate` writes declared.json from the vendors' own functions. The allow-lists are this deployment's settings.
 """
@@ -46,7 +46,8 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
 class Offer(Traits, frozen=True, kw_only=True):
     """A deployed vendor.
 
-    choices: request fields with an allow-list, in which `*` means any value and `{caller}` the caller's own id.
+    choices: request fields with an allow-list, in which `*` means any value and
+    `{caller}` means the caller's id.
     public: ids that clients need before they mint. An id that this deployment does not set is absent.
     """
 
@@ -62,7 +63,7 @@ class Vendors(msgspec.Struct, frozen=True):
 
 
 class Declared(Traits, frozen=True, kw_only=True):
-    """What a vendor's function declares: the settings that hold its allow-lists, its public ids and, if one does, its `ttl`."""
+    """What a vendor's function declares. `choices`, `public` and `ttl_setting` name settings."""
 
     choices: dict[str, str]
     public: dict[str, str]
@@ -81,7 +82,7 @@ def ttl_of(declared: Declared) -> Ttl | None:
 
 
 def offer(vendor: str, declared: Declared) -> Offer:
-    """What a vendor declares, with the values of this deployment's settings in place of their names."""
+    """A vendor's declaration, with the values of the settings in place of their names."""
     shared = {name: getattr(declared, name) for name in Traits.__struct_fields__}
     choices = {field: sorted(AllowList(setting(name))) for field, name in declared.choices.items()}
     public = {field: value for field, name in declared.public.items() if (value := setting(name))}

@@ -1,5 +1,6 @@
-"""What all functions share: the way of a request, its caller, key, calls upstream, problems and record."""
+"""The code that all functions share: requests, callers, keys, calls to vendors, and records."""
 
 import gc
 
-gc.disable()  # nothing that is imported is garbage: a tenth of a cold start went into looking for it; Function turns it on again
+# Imports create no garbage, and the search for it took a tenth of a cold start. Function enables it again.
+gc.disable()

@@ -11,7 +11,10 @@ from minting.problems import FieldError
 from minting.settings import OWN, AllowList, FunctionSettings
 
 type Allow = Mapping[str, str]
-"""A field of the request (a string or a list of strings), and the setting that lists its values. An absent field passes."""
+"""A field of the request (a string or a list of strings), and the setting that lists its values.
+
+An absent field is allowed.
+"""
 
 
 def expand_caller[B: Body](body: B, allow: Allow, caller: Caller) -> B:

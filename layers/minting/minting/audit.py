@@ -21,10 +21,10 @@ for library in map(logging.getLogger, ("boto3", "botocore", "requests", "urllib3
 
 
 class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One request's record, filled in stage by stage. `mint_id` is the Lambda request id, so it finds the platform's lines too.
+    """The log record of one request. Each stage fills in its part. `mint_id` is the Lambda request id, so it also finds Lambda's own log lines.
 
     `subject` is the resource that the request acts on, such as `token#<SHA-256>`. `token_sha256` finds the record of a leaked
-    token without storing the token. `frames` is where our own exception was raised, outermost first. Its message is left out,
+    token without storing the token. `frames` is where our own exception was raised, outermost first. The exception's message is left out,
     because it may hold a secret.
     """
 
@@ -62,7 +62,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
 class Audit:
     """Writes one vendor's records to standard output, which Lambda sends to CloudWatch Logs.
 
-    Each stack has a metrics `namespace` of its own, so that one stack's failures do not ring another's alarm.
+    Each stack has a metrics `namespace` of its own, so that one stack's failures do not start another stack's alarm.
     """
 
     def __init__(self, vendor: str, namespace: str) -> None:

@@ -1,4 +1,6 @@
-"""AWS clients. Region, endpoint and credentials come from the Lambda runtime; timeouts and the faster import are ours.
+"""AWS clients. Region, endpoint and credentials come from the Lambda runtime.
+
+The timeouts and the faster import are ours.
 
 The clients are botocore's own, which boto3 wraps. `import boto3` alone costs a fifth of a cold start.
 """
@@ -24,9 +26,9 @@ CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 2},
     parameter_validation=False,  # keys.py and table.py build every request, and AWS checks it anyway
 )
-"""AWS answers in milliseconds or is in trouble: about 6 s at worst, of a request's 20.
+"""AWS answers in milliseconds unless it is in trouble. At worst a call takes about 6 s of a request's 20 s.
 
-No timeout here bounds a name look-up. The deadline does.
+These timeouts do not limit a DNS look-up. The deadline does.
 """
 
 SERVICES = ["dynamodb", "secretsmanager"]
@@ -35,10 +37,10 @@ type Answer = dict[str, Any]
 
 
 class CallFailed(Exception):  # noqa: N818 - an outcome, not an error
-    """AWS did not do what the call asked for.
+    """The call to AWS failed.
 
-    `code` is AWS's own, and `answer` its whole answer. Without an answer in time `code` is None: AWS may have done it, or
-    may still do it. `reason` is for the operator.
+    `code` is AWS's error code, and `answer` is its whole answer. Without an answer in time, `code` is None: AWS may
+    have made the change, or may still make it. `reason` is for the operator.
     """
 
     def __init__(self, reason: str, code: str | None = None, answer: Answer | None = None) -> None:

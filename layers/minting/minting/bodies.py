@@ -1,4 +1,4 @@
-"""Request bodies: decodes an HTTP API event into a checked value, or reports all errors in it at once."""
+"""Request bodies. Decodes an HTTP API event into a checked value, or reports all its errors."""
 
 import base64
 import binascii
@@ -17,7 +17,7 @@ MAX_BODY_BYTES = 16 * 1024
 """The largest body that a mint needs is under 2 kB."""
 
 MAX_ERRORS = 1000
-"""Errors in one response, and items of a list that are checked one by one. A large body must not cause a larger response."""
+"""The most errors in one response, and the most items of a list that are checked one by one. A large body must not cause a larger response."""
 
 NOTHING_SENT = {"", "application/x-www-form-urlencoded"}
 """Content types of an empty body. HTTP clients declare a POST without data as a form, curl and Unity's
@@ -34,7 +34,7 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def decode_request[B: Body](event: dict[str, Any], shape: type[B], max_bytes: int = MAX_BODY_BYTES) -> B:
-    """Decodes the event as `shape`: the path parameters with the JSON body, or with the query for GET and DELETE.
+    """Decodes the event as `shape`. It joins the path parameters with the JSON body, or with the query for GET and DELETE.
 
     An empty body without a content type, or of an empty form, is the empty object. A body that is declared as JSON must not
     be empty. Raises `body_too_large`, `not_json` or `invalid_request`.

@@ -1,4 +1,4 @@
-"""The circuit breaker: pauses a vendor that keeps failing, in every environment of its function at once."""
+"""The circuit breaker: pauses a failing vendor in all environments of its function at once."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,7 +10,7 @@ from minting.problems import Problem
 from minting.table import ConditionFailed, Table, Write
 
 TROUBLE = {"vendor_unavailable", "vendor_timeout"}
-"""Problems that mean that the vendor is down or slow. Any other answer, an error too, shows that it is up."""
+"""Problems of a vendor that is down or slow. Any other answer, even an error, shows that it is up."""
 
 THRESHOLD = 5
 """Failures in a row, in one environment, that open the breaker."""

@@ -1,4 +1,7 @@
-"""The caller: the user or backend that API Gateway has verified, and the user that a backend asks for."""
+"""The caller: the user or backend that API Gateway has verified.
+
+A backend can also name the user that it asks for.
+"""
 
 import hashlib
 import re
@@ -13,7 +16,7 @@ ON_BEHALF_OF = "Mint-On-Behalf-Of"
 """Header in which a backend names the user it asks for."""
 
 MAX_CLAIM = 255
-"""OpenID Connect Core 1.0 section 2 bounds `sub` at 255 ASCII characters. We bound `iss` in the same way."""
+"""OpenID Connect Core 1.0 section 2 limits `sub` to 255 ASCII characters. We limit `iss` in the same way."""
 
 
 class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -30,14 +33,14 @@ class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def digest(self) -> str:
-        """SHA-256 in hex: names the caller in table keys. It is not readable, and no two callers share one."""
+        """SHA-256 in hex. It names the caller in table keys, is not readable, and is unique."""
         if self.user is None:
             return _sha256(f"{len(self.iss)}:{self.iss}{self.sub}")
         return _sha256(f"{len(self.iss)},{len(self.sub)}:{self.iss}{self.sub}{self.user}")
 
     @property
     def id(self) -> str:
-        """What `{caller}` stands for: 32 hexadecimal digits, because some vendors bound names at 63 characters."""
+        """What `{caller}` stands for: 32 hexadecimal digits, because some vendors limit names to 63 characters."""
         return self.digest[:32]
 
 
@@ -57,7 +60,7 @@ def caller_of(event: dict[str, Any], backend_scope: str = "") -> Caller:
 
 
 def acting_for(event: dict[str, Any], sender: Caller) -> Caller:
-    """The sender, together with the user that the event's header names, if it names one.
+    """The sender and, if the event's header names one, the user that it acts for.
 
     Raises `not_allowed` if the sender is not a backend, and `invalid_request` if the name is malformed. The header is never
     ignored, because the sender would then act for itself.

@@ -10,11 +10,11 @@ MAX_REPEATS = 20
 """Requests for an existing session. A client that backs off needs a few. A loop ends here."""
 
 OVERTIME_SECONDS = 60
-"""How much longer than `SlotLimits.seconds` a lease may last: 30 s of API Gateway, and the rest for clocks that differ."""
+"""How much longer than `SlotLimits.seconds` a lease may last. 30 s are for API Gateway, and the rest is for clocks that differ."""
 
 
 class SlotLimits(NamedTuple):
-    """How many slots may be live in total and per caller, and the seconds after which the vendor frees an unused one."""
+    """The limits of live slots. `seconds`: the time after which the vendor frees an unused slot."""
 
     live: int
     live_per_caller: int
@@ -24,8 +24,10 @@ class SlotLimits(NamedTuple):
 class Claim(NamedTuple):
     """One request's claim to a session, and its lease of a slot.
 
-    key: of the item that repeated requests find. lease_id: in both sets of live slots; it begins with the second at which the
-    slot is free again. seconds_kept: how long the key stands for the session. owner: the caller's digest.
+    key: the key of the item that repeated requests find.
+    lease_id: the entry in both sets of live slots. It begins with the Unix second at which the slot is free again.
+    seconds_kept: how long the key stands for the session.
+    owner: the caller's digest.
     """
 
     key: str
@@ -39,7 +41,7 @@ class Claim(NamedTuple):
         return f"live#{self.owner}", "live"
 
     def take(self, limits: SlotLimits, pending_until: int) -> list[Write]:
-        """Claims the session if no other request has it, and a slot if one is free; the narrowest set first."""
+        """Claims the session if no other request has it, and a free slot. The narrowest set comes first."""
         now = int(time())
         free = "attribute_not_exists(#id) OR #ends < :now"
         values = {"claim": self.lease_id, "ends": pending_until, "gone": now + limits.seconds, "now": now}
@@ -73,7 +75,7 @@ class Claim(NamedTuple):
         return Write(self.key, "SET #ends = :never", "#claim = :claim", {"never": 0, "claim": self.lease_id})
 
     def free(self) -> list[Write]:
-        """Frees the slot. A set that DynamoDB has expired already comes back with this write, so it needs an expiry again."""
+        """Frees the slot. This write recreates a set that DynamoDB has already deleted, so it sets an expiry again."""
         update = "DELETE #live :lease SET #expires = if_not_exists(#expires, :gone)"
         values = {"lease": {self.lease_id}, "gone": int(time()) + OVERTIME_SECONDS}
         return [Write(key, update, "", values) for key in self.sets]

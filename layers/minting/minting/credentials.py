@@ -1,4 +1,4 @@
-"""The response of a mint: the vendor's own fields, and `mint`, whose members are the same for every vendor."""
+"""The response of a mint: the vendor's own fields, and `mint`, which is alike for all vendors."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ import msgspec
 from minting.problems import Problem
 
 EARLIEST_YEAR, LATEST_YEAR = 2000, 2999
-"""Years outside this range are not plausible expiries and can overflow when converted between time zones."""
+"""Years outside this range are not plausible expiries, and can overflow in another time zone."""
 
 
 class CredentialTraits(NamedTuple):
@@ -33,7 +33,7 @@ class CredentialTraits(NamedTuple):
 
 
 class Credential[S: msgspec.Struct](NamedTuple):
-    """A minted credential. `body` is what the vendor's client SDK takes; `secret` is the one value in it that grants access.
+    """A minted credential. `body` has the fields for the vendor's client SDK. `secret` is the one value in it that grants access.
 
     `expires_at` is an aware UTC time, or None if the vendor does not tell it. `public` are settings that the team adds to the
     response. If both name a field, the body's value stays.
@@ -59,7 +59,7 @@ class Credential[S: msgspec.Struct](NamedTuple):
 
 
 def rfc3339(moment: datetime) -> str:
-    """`2026-11-21T22:00:00Z`. Seconds are rounded down, so that we never promise a longer life than the credential has."""
+    """A time such as `2026-11-21T22:00:00Z`. It is rounded down, so that we never promise too long a lifetime."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -75,7 +75,7 @@ def utc(iso: object) -> datetime | None:
 
 
 def not_revocable(max_life: timedelta) -> Problem:
-    """The answer for a vendor that cannot revoke, with the latest time at which a credential minted now expires."""
+    """The answer for a vendor that cannot revoke. It tells by when a credential minted now expires."""
     until = rfc3339(datetime.now(UTC) + max_life)
     return Problem(
         "not_revocable", f"The vendor cannot revoke it. It expires by {until} at the latest.", valid_until=until

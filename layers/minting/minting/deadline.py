@@ -5,13 +5,13 @@ from time import monotonic
 from minting.problems import Ambiguous, Problem
 
 SETTLING_SECONDS = 2.0
-"""What a failed request may take beyond its deadline to give back what it took. The longest
+"""The time after its deadline in which a failed request gives back its counts and slot. The longest
 deadline is 24 s, and the function's own timeout is 28 s.
 """
 
 
 class Deadline:
-    """A moment on the monotonic clock. `vendor_seconds` is how long the request has waited for the vendor so far."""
+    """The time by which a request must end. `vendor_seconds` is how long it has waited for the vendor so far."""
 
     def __init__(self, seconds: float, whole: "Deadline | None" = None) -> None:
         self._at = monotonic() + seconds
@@ -19,7 +19,7 @@ class Deadline:
         self.vendor_seconds = 0.0
 
     def part(self, share: float) -> "Deadline":
-        """An earlier deadline, after a share (0 to 1) of the time that is left. A call that misses it can be tried again.
+        """An earlier deadline, after a share (0 to 1) of the time that is left. So a call that misses it can be retried.
 
         Raises `vendor_timeout` when no time is left.
         """
@@ -37,7 +37,7 @@ class Deadline:
         return seconds
 
     def settling(self) -> "Deadline":
-        """A little later than this one, for what a failed request still has to put right."""
+        """A slightly later deadline, in which a failed request gives back its counts and slot."""
         return Deadline(self.seconds_left() + SETTLING_SECONDS)
 
     def add_vendor_time(self, seconds: float) -> None:

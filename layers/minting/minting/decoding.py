@@ -1,4 +1,4 @@
-"""The errors that msgspec raises for bytes that are not JSON of the expected shape. Its own error is only one of them."""
+"""The errors that msgspec raises for bytes that are not JSON of the expected shape."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""The vendor's API key: read from Secrets Manager, cached in memory, and read again when the vendor rejects it."""
+"""The vendor's API key, from Secrets Manager. It is cached, and read again when it is rejected."""
 
 import threading
 from collections.abc import Callable
@@ -14,17 +14,17 @@ from minting.keys import Key, UsesKey, whole_key
 from minting.problems import KeyRejected, Problem
 
 MAX_AGE = 300
-"""Seconds until the secret is read again. So a new key is used even where no vendor rejects the old one."""
+"""Seconds until the secret is read again. So a new key comes into use even if the old one still works."""
 
 REREAD_INTERVAL = 10.0
-"""Seconds for which a rejected key that the secret still holds is neither sent to the vendor nor read again."""
+"""Seconds for which a rejected key is neither sent to the vendor nor read again, while the secret still holds it."""
 
 READ_SECONDS = 3.0
 """The longest time for reading the secret. It leaves a request time to mint with the cached key. Lambda gives a function's
 start 10 s."""
 
 TRANSIENT = {"InternalServiceError", "ThrottlingException", "RequestTimeout", "ServiceUnavailable", None}
-"""Secrets Manager's errors that pass (None: no answer). The others need an operator: no secret, no value, no permission."""
+"""Temporary errors of Secrets Manager. None means no answer. Other errors need an operator: no secret, no value, or no permission."""
 
 
 class Keyring[K: Key]:
@@ -45,7 +45,7 @@ class Keyring[K: Key]:
             self._read(Deadline(READ_SECONDS))
 
     def use[R](self, call: Callable[[K], R], deadline: Deadline, uses_key: UsesKey[K] = whole_key) -> R:
-        """Calls with the current key and, if the vendor rejects it, once more with the key that has replaced it."""
+        """Calls with the current key. If the vendor rejects it, calls once more with its replacement."""
         key = self.current(deadline, uses_key)
         try:
             return call(key)
@@ -54,7 +54,7 @@ class Keyring[K: Key]:
         return call(newer)
 
     def current(self, deadline: Deadline, uses_key: UsesKey[K] = whole_key) -> K:
-        """The key to use now. Raises `not_configured`, `key_unavailable`, or the rejection of a key that is known to be bad."""
+        """The key to use now. Raises `not_configured`, `key_unavailable`, or the recent rejection of that key."""
         key = self._read(deadline)
         self._raise_if_rejected(uses_key(key))
         return key

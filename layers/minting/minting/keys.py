@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 
 type Secret = Annotated[str, msgspec.Meta(max_length=4096, pattern=r"\A\s*[\x21-\x7e]+\s*\Z")]
-"""One value of a secret: printable ASCII, so that a header can carry it. White space around it comes from pasting: it is cut."""
+"""One value of a secret: printable ASCII, so that a header can carry it. White space around it comes from pasting and is removed."""
 
 
 class Key(msgspec.Struct, frozen=True):

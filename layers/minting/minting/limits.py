@@ -14,7 +14,7 @@ from minting.table import ConditionFailed, Item, Table, Write
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 STOP = "stop"
-"""Key of the item that stops the vendor: for good (docs/operating.md has the command) or, with `until`, for a while."""
+"""Key of the item that stops the vendor. With `until` it is a pause. Without, it is an operator's stop (docs/operating.md has the command)."""
 
 
 class Window(NamedTuple):
@@ -57,7 +57,7 @@ class Limits:
 
     @contextmanager
     def counted(self, caller: Caller, deadline: Deadline) -> Iterator[None]:
-        """Counts the block as one request of the caller, and gives the count back if the block fails. Raises as `take`."""
+        """Counts the block as one request of the caller. Gives the count back if the block fails. Raises as `take`."""
         windows = self.windows(caller)
         self.take(windows, deadline)
         try:

@@ -1,4 +1,4 @@
-"""What a vendor declares for each route: the request, and everything that is checked before its handler runs."""
+"""What a vendor declares for each route: the request, and the checks before its handler runs."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -45,18 +45,20 @@ def nobody_exempt(_: Body, __: Caller) -> bool:
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """What a route takes, and what is checked before its handler runs.
+    """The request of a route, and the checks before its handler runs.
 
-    body: the shape of the request; max_body_bytes bounds it.
+    body: the shape of the request; max_body_bytes: its largest size.
     outcome, status: what the record and the response say when the handler succeeds.
     traits: what holds for the credential that the handler returns.
     allow: fields that must be on an allow-list, each with the setting that holds the list.
     forbidden_fields: yields an error for every other field that this deployment does not let the caller set.
-    exempt: tells which requests of the team's own backend no allow-list holds.
-    public: ids that clients need before they mint, by the name that clients know, each with its setting.
-    resource: names what the request acts on, for the record. owner_only: only the caller who created it may act on it.
+    exempt: whether a request of the team's own backend skips the allow-lists.
+    public: ids that clients need before they mint, each with its setting.
+    resource: the name of what the request acts on, for the record.
+    owner_only: only the caller who created the resource may act on it.
     counted: the request counts in the limits.
-    needs_key: the handler gets the API key. uses_key: which one, where a secret holds several.
+    needs_key: the handler gets the API key.
+    uses_key: which key it uses, if the secret holds several.
     """
 
     body: type[Body]

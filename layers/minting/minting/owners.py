@@ -1,4 +1,4 @@
-"""Resource ownership: only the caller who created a token, upload or broadcast may extend, revoke, continue or end it."""
+"""Resource ownership: only the creator of a token, upload or broadcast may change or end it."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from minting.problems import Problem
 from minting.table import Table, Write
 
 RETENTION = timedelta(days=2)
-"""How long an owner is stored past the resource's expiry. Without a known expiry, how long from now on."""
+"""How long an owner is stored after the resource's expiry, or from now on if that is unknown."""
 
 
 class Owners:

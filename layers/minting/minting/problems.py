@@ -1,4 +1,7 @@
-"""Every way in which a request can fail: one exception and one catalogue (RFC 9457). docs/errors.md explains each code."""
+"""The ways in which a request can fail: one exception and one catalogue (RFC 9457).
+
+docs/errors.md explains each code.
+"""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -9,7 +12,7 @@ type Fault = Literal["caller", "operator", "vendor"]
 
 
 class Kind(NamedTuple):
-    """What a code means: HTTP status, title, whose turn it is, and whether the same request may succeed later."""
+    """What a code means: status, title, whose turn it is, and whether a retry may succeed."""
 
     status: int
     title: str

@@ -35,7 +35,7 @@ type Interpret = Callable[[Reply], Problem | None]
 
 
 def interpret_status(reply: Reply, *, status: int | None = None, code: str | int | None = None) -> Problem | None:
-    """Interprets a status: the reply's own, or one that the vendor writes into its body beside a documented `code`."""
+    """Interprets the reply's status, or the `status` and `code` that the vendor writes into the body."""
     status = status or reply.status
     wait = reply.retry_after()
     match status:
@@ -60,13 +60,13 @@ def key_rejected(status: int, code: str | int | None = None) -> KeyRejected:
 
 
 def resource_refused(status: int, code: str | int | None = None) -> Problem:
-    """A vendor's 403 about the one resource that the request names: the key stays good for everything else."""
+    """A vendor's 403 about the one resource that the request names. The key stays valid for others."""
     detail = "The vendor does not let this deployment's API key use what the request names. Its operator must allow it there."
     return Problem("vendor_error", detail, vendor_status=status, vendor_code=code, fault="operator", retryable=False)
 
 
 def vendor_error(status: int, code: str | int | None = None, *, fault: Fault | None = None) -> Problem:
-    """A vendor's error without a code of its own in the catalogue. Only the vendor's own faults (5xx) are retryable."""
+    """Any other error of the vendor's. Only a 5xx is retryable."""
     detail = f"The vendor answered with status {status}."
     return Problem("vendor_error", detail, vendor_status=status, vendor_code=code, fault=fault, retryable=status >= 500)
 

@@ -3,8 +3,8 @@
 The key stream is SHAKE256 (FIPS 202) and the tag is HMAC-SHA-256 (FIPS 198-1), each with a key of its own that HMAC derives
 from the secret. Python's standard library has no cipher, and `cryptography` would be loaded at each cold start.
 
-Threats. A reader of the table, a backup or a log sees the sealed text, and never the secret: it learns the length alone. A
-writer of the table who changes a byte is found by the tag. DANGER: a second text under the same secret would reuse the key
+Threats. A reader of the table, a backup or a log sees the sealed text and never the secret: it learns only the length. The
+tag reveals a change by a writer of the table. DANGER: a second text under the same secret would reuse the key
 stream, and both texts would be readable. So the secret must be random, of at least 128 bits, and must seal once.
 """
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 OWN = "{caller}"
-"""Stands for the caller's id, in a list and in a request. So each caller has a name that no other caller can use."""
+"""Stands for the caller's id, in a list and in a request. So each caller has a name of its own."""
 
 
 class AllowList:
@@ -40,7 +40,7 @@ class FunctionSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"
 
     deadline_seconds: for one whole request. API Gateway gives up at 30 s, and the function's own timeout is 28 s.
     backend_scope: a JWT with this scope may mint on behalf of a user. Empty allows no backend.
-    metrics_namespace: the stack's own, so that stacks share no metric.
+    metrics_namespace: differs for each stack, so that stacks share no metric.
     """
 
     deadline_seconds: Annotated[float, msgspec.Meta(gt=0, le=24)] = 20.0
@@ -68,7 +68,7 @@ def load[S: FunctionSettings](shape: type[S], environment: Mapping[str, str] = o
 
 
 def setting(name: str) -> str:
-    """One variable, or an empty string: for the catalogue, whose settings are named by the vendors that are deployed."""
+    """One variable, or an empty string. For the catalogue, whose settings depend on the deployed vendors."""
     return os.environ.get(name, "")
 
 

@@ -1,6 +1,6 @@
-"""Live sessions of a vendor whose mint takes a slot: limits on the slots, and one session for repeated requests.
+"""Live sessions of a vendor whose mints take slots. It limits the slots, and repeated requests get the same session.
 
-A request claims a session before it asks the vendor for one, and stores the session as soon as the vendor has named it. So a
+A request claims a session before it asks the vendor for one, and stores the session as soon as the vendor has created it. So a
 repeated request with the same Idempotency-Key gets credentials for the same session, even if the first response was lost or
 its function ended half-way. Without a key, the same holds for requests of one caller within REPEAT_SECONDS. A caller who has
 left a session releases it: the slot is free, and the key stands for a new session.
@@ -74,7 +74,7 @@ class Slots[T]:
         open_session: Callable[[], T],
         mint: Callable[[T], R],
     ) -> R:
-        """Mints for the session that the key stands for, or for a new one. Replaces once a session that the vendor dropped.
+        """Mints for the key's session, or for a new one. If the vendor has dropped the session, opens another one, once.
 
         A session that was opened stays counted if its mint fails: the next try with the key mints for it, uncounted.
         """
@@ -110,7 +110,7 @@ class Slots[T]:
     def lease(
         self, claim: Claim, windows: Sequence[Window], open_session: Callable[[], T], deadline: Deadline
     ) -> SessionLease[T]:
-        """The session that the claim's key stands for, or a new one from `open_session`. `windows` count new ones only.
+        """The session of the claim's key, or a new one from `open_session`. `windows` count only new sessions.
 
         The claim is checked before the windows, so that a caller whose hour is full still reaches an existing session.
         Raises what `open_session` raises, the limits' problems (`repeats` is one: MAX_REPEATS), or `in_progress` if another
@@ -126,13 +126,13 @@ class Slots[T]:
                     continue
                 item = self._wait(claim, failed.item, deadline)
             if item:
-                with suppress(ConditionFailed):  # released meanwhile, or repeated too often: the next round tells
+                with suppress(ConditionFailed):  # released meanwhile or repeated too often: the next round finds out
                     return self._repeat(claim, item, deadline)
 
     def release(self, resource: str, deadline: Deadline) -> None:
         """Frees the slot of a session that its owner has left, once per session. The key then stands for a new session.
 
-        Raises `limits_unavailable`. A repeated call does what is left to do.
+        Raises `limits_unavailable`. A repeated call finishes what an earlier one has left.
         """
         item = self._table.get(resource, deadline)
         if "claim" not in item:
@@ -145,7 +145,7 @@ class Slots[T]:
             self._table.transact([once, *claim.free()], deadline)
 
     def _take(self, claim: Claim, windows: Sequence[Window], deadline: Deadline) -> None:
-        """Counts the claim. If the table did not answer in time, it may hold the claim although no session follows."""
+        """Counts the claim. Drops it if the table does not answer in time, because it may hold the claim."""
         pending_until = int(time() + deadline.seconds_or_raise()) + 1
         try:
             self._limits.take(windows, deadline, claim.take(self._slot_limits, pending_until))
@@ -166,7 +166,7 @@ class Slots[T]:
             also = [claim.forget(), *claim.free()] if no_slot_taken else [claim.forget()]
             self._limits.give_back(windows, deadline, also)
             raise
-        with suppress(ConditionFailed, Problem):  # this request has its session; only a repeated one would miss it
+        with suppress(ConditionFailed, Problem):  # this request has its session, and only a repeated one would miss it
             self._table.transact(claim.store(msgspec.json.encode(session), self._resource(session)), deadline)
         return session
 

@@ -28,7 +28,7 @@ class SealedStore[T]:
         self._shape = shape
 
     def resource(self, stored_id: str) -> str:
-        """The value's key in the table, which does not tell the id. The item's `owner` is the caller who stored it."""
+        """The value's key in the table. It does not reveal the id. The item's `owner` is the caller who stored it."""
         return f"{self._kind}#{derived(stored_id, 'name').hex()}"
 
     def put(self, value: T, owner: Caller, ends: int, max_viewers: int | None, deadline: Deadline) -> str:
@@ -45,7 +45,7 @@ class SealedStore[T]:
         return stored_id
 
     def get(self, stored_id: str, viewer: Caller, deadline: Deadline) -> T:
-        """The value. Raises `not_found` if it has ended or never existed, `quota_exceeded` if it has all its viewers."""
+        """The value. Raises `not_found` if it has ended or never existed, and `quota_exceeded` if it has no room for another viewer."""
         item = self._table.get(self.resource(stored_id), deadline)
         if "sealed" not in item or item["ends"] < time():
             raise _ended()

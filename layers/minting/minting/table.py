@@ -1,6 +1,6 @@
-"""The one DynamoDB table. Writes are conditional, and all of a transaction's writes are made or none.
+"""The one DynamoDB table. Writes are conditional, and a transaction makes all its writes or none.
 
-Every item's key begins with the vendor's name, and a function's role reaches no other vendor's items. Items hold counts,
+Every item's key begins with the vendor's name, and a function's role cannot reach another vendor's items. Items hold counts,
 hashes of callers and of tokens, session ids and times. They never hold a credential that the table alone could open.
 """
 
@@ -43,7 +43,7 @@ class Write(NamedTuple):
 
 
 class ConditionFailed(Exception):  # noqa: N818 - an outcome, not an error
-    """A condition did not hold, so nothing was written. `index` is the first such write, `item` what its item holds."""
+    """A condition did not hold, so nothing was written. `index` is that of the first such write, and `item` holds its current values."""
 
     def __init__(self, index: int, item: Item) -> None:
         super().__init__(index)

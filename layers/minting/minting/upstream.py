@@ -1,4 +1,7 @@
-"""HTTP calls to a vendor: one request method, one deadline for all calls of a request, and a problem for each failure."""
+"""HTTP calls to a vendor, with one deadline for all calls of a request.
+
+Each failure raises a problem.
+"""
 
 import re
 from collections.abc import Collection, Mapping

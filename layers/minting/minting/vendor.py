@@ -29,7 +29,7 @@ from minting.table import Table
 
 
 class Expiry[K: Key](NamedTuple):
-    """The metric that tells an alarm for how many seconds the API key is still good. None means that it has no end."""
+    """The metric for the seconds until the API key expires. None means that it does not expire."""
 
     metric: str
     seconds_left: Callable[[K], float | None]
@@ -58,16 +58,16 @@ class Vendor[S: Settings, K: Key](Function):
         return Slots(self.table, self._limits, limits, session_type, resource)
 
     def cannot_revoke(self, route: str, field: str, max_life: timedelta) -> None:
-        """Registers a revoke route that answers `not_revocable`, with the latest time at which the credential expires."""
+        """Registers a revoke route that answers `not_revocable`. The credential expires within `max_life`."""
         body: type[Body] = msgspec.defstruct("RevokeRequest", [(field, str)], bases=(Body,), frozen=True)  # type: ignore[assignment]
 
         @self.route(Operation(body=body, needs_key=False), route)
         def revoke(_: Body, __: Request[None]) -> NoReturn:
-            """Answers `not_revocable`, with the time by which the credential expires: the vendor cannot revoke it."""
+            """Answers `not_revocable`, because the vendor cannot revoke. The answer tells by when the credential expires."""
             raise not_revocable(max_life)
 
     def key_expires(self, metric: str) -> Callable[[Callable[[K], float | None]], Callable[[K], float | None]]:
-        """Registers a function that says for how many seconds the API key is still good. A schedule writes it to `metric`."""
+        """Registers a function that returns the seconds until the API key expires. A schedule writes them to `metric`."""
 
         def register(seconds_left: Callable[[K], float | None]) -> Callable[[K], float | None]:
             self._expiry = Expiry(metric, seconds_left)
@@ -88,7 +88,7 @@ class Vendor[S: Settings, K: Key](Function):
         return self._respond(operation, result, request, record)
 
     def check_key(self, record: Record, deadline: Deadline) -> Response:
-        """Writes how long the API key is still good. A secret that cannot be used is good for 0 seconds: the alarm rings."""
+        """Writes the seconds until the API key expires. For an unusable secret it writes 0, so that the alarm starts."""
         if self._expiry is None:
             return super().check_key(record, deadline)
         record.outcome = "checked"
