@@ -57,7 +57,8 @@ class OdysseySettings(Settings, frozen=True, kw_only=True):
 
     `ODYSSEY_SLOTS`, `ODYSSEY_SLOTS_PER_CALLER`: how many sessions may be live, in total and for one
     caller.
-    `ODYSSEY_QUEUE_SECONDS`: how long a mint waits for a free streamer before it fails (`no_capacity`).
+    `ODYSSEY_QUEUE_SECONDS`: how long a mint waits for a free streamer before it fails
+    (`no_capacity`).
     `ODYSSEY_BROADCAST_HOSTS`: the hosts that broadcasts may have, with the port unless it is 443.
     `.name` in it stands for all hosts below `name`.
     """
