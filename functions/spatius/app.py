@@ -172,7 +172,8 @@ def consoles(first: Region) -> list[Region]:
     return sorted(usable, key=lambda region: (failed_at.get(region, lately) > lately, region != first, region != home))
 
 
-console(vendor.settings.spatius_region)  # at start-up, so that an invalid base URL stops the function
+# Build it at start-up, so that an invalid base URL stops the function from starting.
+console(vendor.settings.spatius_region)
 
 
 def token_of(regions: list[Region], expire_at: int, request: Request[ApiKey]) -> str:
@@ -181,7 +182,8 @@ def token_of(regions: list[Region], expire_at: int, request: Request[ApiKey]) ->
     Each console but the last gets half of the time that is left. A good reply may take 9 s.
     """
     for region in regions[:-1]:
-        half = request.deadline.part(0.5)  # outside the try: a lack of time is no failure of the region
+        # This is outside the try, because a lack of time is not a failure of the region.
+        half = request.deadline.part(0.5)
         try:
             return token_from(region, expire_at, request, half)
         except Problem as problem:

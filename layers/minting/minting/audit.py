@@ -17,7 +17,8 @@ from minting.callers import Caller
 from minting.problems import Problem
 
 for library in map(logging.getLogger, ("boto3", "botocore", "requests", "urllib3")):
-    # At DEBUG these libraries log whole requests, including the secret. Keep them silent whatever the log level.
+    # At DEBUG these libraries log whole requests, including the secret. Keep them silent whatever
+    # the log level.
     library.setLevel(logging.WARNING)
     library.addHandler(logging.NullHandler())
     library.propagate = False

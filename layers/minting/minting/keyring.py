@@ -111,7 +111,8 @@ class Keyring[K: Key]:
         return self._held
 
     def _get_secret(self, deadline: Deadline) -> aws.Answer:
-        # Always name the stage: without it, moto returns an old version after a rotation. AWS returns the current one.
+        # Always name the stage. Without it, AWS returns the current version, but moto returns an old
+        # one after a rotation.
         wanted = {"SecretId": self._secret_id, "VersionStage": "AWSCURRENT"}
         return aws.call(self._client.get_secret_value, deadline, **wanted)
 

@@ -46,7 +46,10 @@ class Window(NamedTuple):
         """The refusal, with the seconds until the window ends."""
         wait = max(1, int((self.ends - datetime.now(UTC)).total_seconds()) + 1)
         return Problem(
-            "quota_exceeded", f"The limit {self.name} ({self.limit}) is reached.", limit=self.name, retry_after=wait
+            "quota_exceeded",
+            f"The limit {self.name} ({self.limit}) is reached. Try again later.",
+            limit=self.name,
+            retry_after=wait,
         )
 
 

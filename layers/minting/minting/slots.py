@@ -134,7 +134,8 @@ class Slots[T]:
                     continue
                 item = self._wait(claim, failed.item, deadline)
             if item:
-                with suppress(ConditionFailed):  # released meanwhile or repeated too often: the next round finds out
+                # Released meanwhile or repeated too often: the next round finds out.
+                with suppress(ConditionFailed):
                     return self._repeat(claim, item, deadline)
 
     def release(self, resource: str, deadline: Deadline) -> None:
@@ -181,7 +182,8 @@ class Slots[T]:
             also = [claim.forget(), *claim.free()] if no_slot_taken else [claim.forget()]
             self._limits.give_back(windows, deadline, also)
             raise
-        with suppress(ConditionFailed, Problem):  # this request has its session, and only a repeated one would miss it
+        # This request has its session, and only a repeated one would miss it.
+        with suppress(ConditionFailed, Problem):
             self._table.transact(claim.store(msgspec.json.encode(session), self._resource(session)), deadline)
         return session
 
@@ -220,7 +222,7 @@ class Slots[T]:
         ended = {lease for lease, end in ends.items() if end < time()}
         if not ended:
             wait = max(1, min(ends.values()) - int(time()) + 1)
-            detail = f"All session slots are in use (limit `{name}`: {limit})."
+            detail = f"All session slots are in use (limit `{name}`: {limit}). Release a session or try again later."
             raise Problem("quota_exceeded", detail, limit=name, retry_after=wait)
         key = claim.sets[failed.index - 1]
         self._table.transact([Write(key, "DELETE #live :ended", "", {"ended": ended})], deadline)

@@ -81,9 +81,8 @@ class SealedStore[T]:
         if len(viewers) >= max_viewers:
             raise _full(max_viewers)
         room = "attribute_not_exists(#viewers) OR contains(#viewers, :viewer) OR size(#viewers) < :max"
-        there = (
-            f"attribute_exists(#sealed) AND ({room})"  # without this, the update would create an item that never ends
-        )
+        # Without this condition, the update would create an item that never expires.
+        there = f"attribute_exists(#sealed) AND ({room})"
         values = {"joining": {viewer.id}, "viewer": viewer.id, "max": max_viewers}
         try:
             self._table.transact([Write(self.resource(stored_id), "ADD #viewers :joining", there, values)], deadline)
@@ -98,4 +97,9 @@ def _ended() -> Problem:
 
 def _full(max_viewers: int) -> Problem:
     """Waiting does not help, because no viewer leaves."""
-    return Problem("quota_exceeded", f"The limit viewers ({max_viewers}) is reached.", limit="viewers", retryable=False)
+    return Problem(
+        "quota_exceeded",
+        f"No more viewers are allowed (limit `viewers`: {max_viewers}).",
+        limit="viewers",
+        retryable=False,
+    )

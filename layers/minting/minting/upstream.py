@@ -173,7 +173,8 @@ _COMMON: dict[str, Any] = {
 def _session() -> requests.Session:
     session = requests.Session()
     session.trust_env = False  # ignore proxies and .netrc, which could send the key elsewhere
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # a vendor's cookie must not join two callers
+    # A vendor's cookie must not connect two callers.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers["User-Agent"] = "avatar-mint"
     return session
 
