@@ -31,7 +31,7 @@ POLL_SECONDS = 1.0
 """How long the vendor's own SDK waits before it asks again for a free streamer."""
 
 RENEW_SECONDS = 60
-"""How long before its end the vendor's own SDK stops using an access token."""
+"""How long before its expiry the vendor's own SDK replaces an access token."""
 
 IDLE_SECONDS = 15 * 60
 """The vendor ends a session without a client after this time, and frees its slot.
@@ -166,7 +166,7 @@ LIMITS = {
     "CONCURRENT_LIMIT_REACHED": Limit("no_capacity", "All sessions of the vendor's plan are in use. Try again later."),
     "MONTHLY_LIMIT_REACHED": Limit(
         "no_capacity",
-        "The hours of the vendor's plan for this month are used up. The operator must extend the plan.",
+        "The hours of the vendor's plan for this month are used up. The operator can extend the plan.",
         operator_only=True,
     ),
     "STREAM_DURATION_EXCEEDED": Limit(

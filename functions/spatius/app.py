@@ -36,7 +36,7 @@ REGIONAL = {"vendor_unavailable", "vendor_timeout", "vendor_malformed", "vendor_
 """Problems that another region may not have, so a mint tries the next region."""
 
 DOWN_SECONDS = 30
-"""How long a mint tries a region last after it has failed."""
+"""For this time after a failure, mints try the region last."""
 
 
 class SpatiusSettings(Settings, frozen=True, kw_only=True):
@@ -207,9 +207,12 @@ def app_id(token: str) -> str:
     """
     ours, theirs = vendor.settings.spatius_app_id, claimed_app_id(token)
     if ours and theirs and ours != theirs:
-        raise Problem("not_configured", f"SpatiusAppId is {ours}, but the API key belongs to another App ID.")
+        raise Problem(
+            "not_configured",
+            f"SpatiusAppId is {ours}, but the API key belongs to another App ID. The team must correct one.",
+        )
     if not (ours or theirs):
-        raise Problem("not_configured", "The team that runs this deployment has to set SpatiusAppId.")
+        raise Problem("not_configured", "The team that runs this deployment must set SpatiusAppId.")
     return ours or theirs
 
 

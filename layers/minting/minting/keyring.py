@@ -137,6 +137,6 @@ class Keyring[K: Key]:
             raise self._not_configured("its value is not the JSON object that docs/operating.md shows") from None
 
     def _not_configured(self, reason: str) -> Problem:
-        problem = Problem("not_configured", "The team that runs this deployment has to set the vendor's API key.")
+        problem = Problem("not_configured", "The team that runs this deployment must set the vendor's API key.")
         problem.add_note(f"secret {self._secret_id}: {reason}")
         return problem
