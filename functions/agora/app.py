@@ -100,7 +100,7 @@ type Channel = Annotated[
 
 
 class TokenRequest(Body, frozen=True):
-    """A mint. The user is always the caller, under its own `uid` or its own `account` (a string).
+    """A mint. The user is the caller, under its own `uid` or its own `account` (a string).
 
     Without either, the response has the caller's uid. A backend may send a `uid` of
     AGORA_BACKEND_UIDS instead. The vendor ends a call when its token expires. To renew the token,

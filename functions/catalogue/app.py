@@ -1,6 +1,7 @@
 """The catalogue: the deployed vendors, and what a client must know about their credentials.
 
-`make generate` writes declared.json from the vendors' own functions. The allow-lists are this deployment's settings.
+`make generate` writes declared.json from the vendors' own functions. The allow-lists are this
+deployment's settings.
 """
 
 from pathlib import Path
@@ -18,7 +19,10 @@ from minting.settings import AllowList, FunctionSettings, load, setting
 
 
 class Ttl(msgspec.Struct, frozen=True):
-    """The lifetime of a credential, in seconds. `field` of the request chooses it. Without a field it is fixed."""
+    """The lifetime of a credential, in seconds. `field` of the request chooses it.
+
+    Without a field it is fixed.
+    """
 
     minimum: int
     maximum: int
@@ -46,9 +50,10 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
 class Offer(Traits, frozen=True, kw_only=True):
     """A deployed vendor.
 
-    choices: request fields with an allow-list, in which `*` means any value and
-    `{caller}` means the caller's id.
-    public: ids that clients need before they mint. An id that this deployment does not set is absent.
+    choices: request fields with an allow-list, in which `*` means any value and `{caller}` means
+    the caller's id.
+    public: ids that clients need before they mint. An id that this deployment does not set is
+    absent.
     """
 
     vendor: str

@@ -31,7 +31,7 @@ POLL_SECONDS = 1.0
 """How long the vendor's own SDK waits before it asks again for a free streamer."""
 
 RENEW_SECONDS = 60
-"""How long before its end the vendor's own SDK stops using an access token."""
+"""How long before its expiry the vendor's own SDK replaces an access token."""
 
 IDLE_SECONDS = 15 * 60
 """The vendor ends a session without a client after this time, and frees its slot.
@@ -57,7 +57,8 @@ class OdysseySettings(Settings, frozen=True, kw_only=True):
 
     `ODYSSEY_SLOTS`, `ODYSSEY_SLOTS_PER_CALLER`: how many sessions may be live, in total and for one
     caller.
-    `ODYSSEY_QUEUE_SECONDS`: how long a mint waits for a free streamer before it fails (`no_capacity`).
+    `ODYSSEY_QUEUE_SECONDS`: how long a mint waits for a free streamer before it fails
+    (`no_capacity`).
     `ODYSSEY_BROADCAST_HOSTS`: the hosts that broadcasts may have, with the port unless it is 443.
     `.name` in it stands for all hosts below `name`.
     """
@@ -165,7 +166,7 @@ LIMITS = {
     "CONCURRENT_LIMIT_REACHED": Limit("no_capacity", "All sessions of the vendor's plan are in use. Try again later."),
     "MONTHLY_LIMIT_REACHED": Limit(
         "no_capacity",
-        "The hours of the vendor's plan for this month are used up. The operator must extend the plan.",
+        "The hours of the vendor's plan for this month are used up. The operator can extend the plan.",
         operator_only=True,
     ),
     "STREAM_DURATION_EXCEEDED": Limit(

@@ -80,7 +80,8 @@ class SpatialGenKeys(Key, frozen=True):
 
     def __post_init__(self) -> None:
         if self.readonly and self.upload and self.readonly.key.strip() == self.upload.key.strip():
-            raise ValueError("one key cannot have two roles")  # otherwise the lease would hand out the upload key
+            # Otherwise the lease would hand out the upload key.
+            raise ValueError("one key cannot have two roles")
 
 
 def uses_readonly_key(keys: SpatialGenKeys) -> ReadonlyKey | None:

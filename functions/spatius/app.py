@@ -36,7 +36,7 @@ REGIONAL = {"vendor_unavailable", "vendor_timeout", "vendor_malformed", "vendor_
 """Problems that another region may not have, so a mint tries the next region."""
 
 DOWN_SECONDS = 30
-"""How long a mint tries a region last after it has failed."""
+"""For this time after a failure, mints try the region last."""
 
 
 class SpatiusSettings(Settings, frozen=True, kw_only=True):
@@ -172,7 +172,8 @@ def consoles(first: Region) -> list[Region]:
     return sorted(usable, key=lambda region: (failed_at.get(region, lately) > lately, region != first, region != home))
 
 
-console(vendor.settings.spatius_region)  # at start-up, so that an invalid base URL stops the function
+# Build it at start-up, so that an invalid base URL stops the function from starting.
+console(vendor.settings.spatius_region)
 
 
 def token_of(regions: list[Region], expire_at: int, request: Request[ApiKey]) -> str:
@@ -181,7 +182,8 @@ def token_of(regions: list[Region], expire_at: int, request: Request[ApiKey]) ->
     Each console but the last gets half of the time that is left. A good reply may take 9 s.
     """
     for region in regions[:-1]:
-        half = request.deadline.part(0.5)  # outside the try: a lack of time is no failure of the region
+        # This is outside the try, because a lack of time is not a failure of the region.
+        half = request.deadline.part(0.5)
         try:
             return token_from(region, expire_at, request, half)
         except Problem as problem:
@@ -205,9 +207,12 @@ def app_id(token: str) -> str:
     """
     ours, theirs = vendor.settings.spatius_app_id, claimed_app_id(token)
     if ours and theirs and ours != theirs:
-        raise Problem("not_configured", f"SpatiusAppId is {ours}, but the API key belongs to another App ID.")
+        raise Problem(
+            "not_configured",
+            f"SpatiusAppId is {ours}, but the API key belongs to another App ID. The team must correct one.",
+        )
     if not (ours or theirs):
-        raise Problem("not_configured", "The team that runs this deployment has to set SpatiusAppId.")
+        raise Problem("not_configured", "The team that runs this deployment must set SpatiusAppId.")
     return ours or theirs
 
 

@@ -221,7 +221,7 @@ def test_a_fault_of_our_own_gives_back_what_it_took(
     function: Fresh, bundle: "Bundle", table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     convai = function("convai")
-    monkeypatch.delattr(convai.module, "signed")
+    monkeypatch.delattr(convai.module, "key_headers")
     assert convai.ask("convai-mint").body["code"] == "internal_error"
     assert used(bundle, table) == {"hour": 0, "day": 0}
 

@@ -2,5 +2,6 @@
 
 import gc
 
-# Imports create no garbage, and the search for it took a tenth of a cold start. Function enables it again.
+# Imports create no garbage, and the search for it took a tenth of a cold start.
+# Function turns the collector on again.
 gc.disable()

@@ -1,4 +1,7 @@
-"""The log record and the metrics of a request. Neither ever holds a body, a header, a key or a token."""
+"""The log record and the metrics of a request.
+
+Neither ever holds a body, a header, a key or a token.
+"""
 
 import logging
 import sys
@@ -14,18 +17,20 @@ from minting.callers import Caller
 from minting.problems import Problem
 
 for library in map(logging.getLogger, ("boto3", "botocore", "requests", "urllib3")):
-    # At DEBUG these libraries log whole requests, including the secret. Keep them silent whatever the log level.
+    # At DEBUG these libraries log whole requests, including the secret. Keep them silent whatever
+    # the log level.
     library.setLevel(logging.WARNING)
     library.addHandler(logging.NullHandler())
     library.propagate = False
 
 
 class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """The log record of one request. Each stage fills in its part. `mint_id` is the Lambda request id, so it also finds Lambda's own log lines.
+    """The log record of one request. Each stage fills in its part.
 
-    `subject` is the resource that the request acts on, such as `token#<SHA-256>`. `token_sha256` finds the record of a leaked
-    token without storing the token. `frames` is where our own exception was raised, outermost first. The exception's message is left out,
-    because it may hold a secret.
+    `mint_id` is the Lambda request id, so it also finds Lambda's own log lines. `subject` is the
+    resource that the request acts on, such as `token#<SHA-256>`. `token_sha256` finds the record of
+    a leaked token without storing the token. `frames` is where our own exception was raised,
+    outermost first. The exception's message is left out, because it may hold a secret.
     """
 
     mint_id: str
@@ -62,7 +67,8 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
 class Audit:
     """Writes one vendor's records to standard output, which Lambda sends to CloudWatch Logs.
 
-    Each stack has a metrics `namespace` of its own, so that one stack's failures do not start another stack's alarm.
+    Each stack has a metrics `namespace` of its own, so that one stack's failures do not start
+    another stack's alarm.
     """
 
     def __init__(self, vendor: str, namespace: str) -> None:

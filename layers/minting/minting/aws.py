@@ -2,7 +2,8 @@
 
 The timeouts and the faster import are ours.
 
-The clients are botocore's own, which boto3 wraps. `import boto3` alone costs a fifth of a cold start.
+The clients are botocore's own, which boto3 wraps. `import boto3` alone costs a fifth of a cold
+start.
 """
 
 import gzip
@@ -26,9 +27,10 @@ CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 2},
     parameter_validation=False,  # keys.py and table.py build every request, and AWS checks it anyway
 )
-"""AWS answers in milliseconds unless it is in trouble. At worst a call takes about 6 s of a request's 20 s.
+"""AWS answers in milliseconds unless it is in trouble.
 
-These timeouts do not limit a DNS look-up. The deadline does.
+At worst a call takes about 6 s of a request's 20 s. These timeouts do not limit a DNS look-up. The
+deadline does.
 """
 
 SERVICES = ["dynamodb", "secretsmanager"]
@@ -39,8 +41,8 @@ type Answer = dict[str, Any]
 class CallFailed(Exception):  # noqa: N818 - an outcome, not an error
     """The call to AWS failed.
 
-    `code` is AWS's error code, and `answer` is its whole answer. Without an answer in time, `code` is None: AWS may
-    have made the change, or may still make it. `reason` is for the operator.
+    `code` is AWS's error code, and `answer` is its whole answer. Without an answer in time, `code`
+    is None: AWS may have made the change, or may still make it. `reason` is for the operator.
     """
 
     def __init__(self, reason: str, code: str | None = None, answer: Answer | None = None) -> None:
@@ -51,7 +53,10 @@ class CallFailed(Exception):  # noqa: N818 - an outcome, not an error
 
 
 def call(operation: Callable[..., Answer], deadline: Deadline, **request: Any) -> Answer:
-    """Calls an operation of a client and returns AWS's answer. Raises CallFailed, never later than the deadline."""
+    """Calls an operation of a client and returns AWS's answer.
+
+    Raises CallFailed, never later than the deadline.
+    """
     try:
         return _workers.run(partial(operation, **request), deadline)
     except ClientError as error:

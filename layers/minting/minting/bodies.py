@@ -17,11 +17,17 @@ MAX_BODY_BYTES = 16 * 1024
 """The largest body that a mint needs is under 2 kB."""
 
 MAX_ERRORS = 1000
-"""The most errors in one response, and the most items of a list that are checked one by one. A large body must not cause a larger response."""
+"""The most errors in one response, and the most items of a list that are checked one by one.
+
+A large body must not cause a larger response.
+"""
 
 NOTHING_SENT = {"", "application/x-www-form-urlencoded"}
-"""Content types of an empty body. HTTP clients declare a POST without data as a form, curl and Unity's
-`UnityWebRequest.PostWwwForm(url, "")` among them. API Gateway hands a form's body over in base64."""
+"""Content types of an empty body.
+
+HTTP clients declare a POST without data as a form, curl and Unity's
+`UnityWebRequest.PostWwwForm(url, "")` among them. API Gateway hands a form's body over in base64.
+"""
 
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,15 +35,19 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def errors(cls, sent: Any) -> Iterable[FieldError]:  # noqa: ARG003 - for shapes with rules across fields
-        """Yields errors between fields. The value may be any JSON: decoding reports fields of the wrong type."""
+        """Yields errors between fields.
+
+        The value may be any JSON: decoding reports fields of the wrong type.
+        """
         return ()
 
 
 def decode_request[B: Body](event: dict[str, Any], shape: type[B], max_bytes: int = MAX_BODY_BYTES) -> B:
-    """Decodes the event as `shape`. It joins the path parameters with the JSON body, or with the query for GET and DELETE.
+    """Decodes the event as `shape`.
 
-    An empty body without a content type, or of an empty form, is the empty object. A body that is declared as JSON must not
-    be empty. Raises `body_too_large`, `not_json` or `invalid_request`.
+    It joins the path parameters with the JSON body, or with the query for GET and DELETE. An empty
+    body without a content type, or of an empty form, is the empty object. A body that is declared
+    as JSON must not be empty. Raises `body_too_large`, `not_json` or `invalid_request`.
     """
     path: dict[str, Any] = event.get("pathParameters") or {}
     if event["requestContext"]["http"]["method"] in {"GET", "DELETE"}:
@@ -75,7 +85,10 @@ _PARSER = msgspec.json.Decoder(float_hook=_number)
 
 
 def _query(event: dict[str, Any], shape: type[Body]) -> dict[str, Any]:
-    """The query parameters. API Gateway joins repeated ones with commas, so this reads the raw query."""
+    """The query parameters.
+
+    API Gateway joins repeated ones with commas, so this reads the raw query.
+    """
     lists = {
         field.encode_name
         for field in msgspec.structs.fields(shape)

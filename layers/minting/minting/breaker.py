@@ -10,7 +10,10 @@ from minting.problems import Problem
 from minting.table import ConditionFailed, Table, Write
 
 TROUBLE = {"vendor_unavailable", "vendor_timeout"}
-"""Problems of a vendor that is down or slow. Any other answer, even an error, shows that it is up."""
+"""Problems of a vendor that is down or slow.
+
+Any other answer, even an error, shows that it is up.
+"""
 
 THRESHOLD = 5
 """Failures in a row, in one environment, that open the breaker."""
@@ -20,7 +23,10 @@ OPEN_SECONDS = 15
 
 
 class Breaker:
-    """Counts failures in memory. It writes the pause into the item that every mint's transaction checks anyway."""
+    """Counts failures in memory.
+
+    It writes the pause into the item that every mint's transaction checks anyway.
+    """
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -28,7 +34,7 @@ class Breaker:
 
     @contextmanager
     def watching(self, deadline: Deadline) -> Iterator[None]:
-        """Counts the outcome of the block, and opens the breaker after THRESHOLD failures in a row."""
+        """Counts the block's outcome. Opens the breaker after THRESHOLD failures in a row."""
         try:
             yield
         except Problem as problem:

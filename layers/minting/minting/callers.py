@@ -16,7 +16,10 @@ ON_BEHALF_OF = "Mint-On-Behalf-Of"
 """Header in which a backend names the user it asks for."""
 
 MAX_CLAIM = 255
-"""OpenID Connect Core 1.0 section 2 limits `sub` to 255 ASCII characters. We limit `iss` in the same way."""
+"""OpenID Connect Core 1.0 section 2 limits `sub` to 255 ASCII characters.
+
+We limit `iss` in the same way.
+"""
 
 
 class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -40,7 +43,10 @@ class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def id(self) -> str:
-        """What `{caller}` stands for: 32 hexadecimal digits, because some vendors limit names to 63 characters."""
+        """The caller's id, which replaces `{caller}`: 32 hexadecimal digits.
+
+        It is short, because some vendors limit names to 63 characters.
+        """
         return self.digest[:32]
 
 
@@ -62,8 +68,8 @@ def caller_of(event: dict[str, Any], backend_scope: str = "") -> Caller:
 def acting_for(event: dict[str, Any], sender: Caller) -> Caller:
     """The sender and, if the event's header names one, the user that it acts for.
 
-    Raises `not_allowed` if the sender is not a backend, and `invalid_request` if the name is malformed. The header is never
-    ignored, because the sender would then act for itself.
+    Raises `not_allowed` if the sender is not a backend, and `invalid_request` if the name is
+    malformed. The header is never ignored, because the sender would then act for itself.
     """
     user: str | None = (event.get("headers") or {}).get(ON_BEHALF_OF.lower())
     if user is None:
@@ -78,9 +84,10 @@ def acting_for(event: dict[str, Any], sender: Caller) -> Caller:
 
 
 def _scopes(claims: Mapping[str, Any]) -> set[str]:
-    """The scopes of the JWT. API Gateway reads them from `scope` or `scp`, and passes a list on as `[a b]`.
+    """The scopes of the JWT.
 
-    The empty string is never a scope, so an empty `BackendScope` allows no backend.
+    API Gateway reads them from `scope` or `scp`, and passes a list on as `[a b]`. The empty string
+    is never a scope, so an empty `BackendScope` allows no backend.
     """
     granted = claims.get("scope") or claims.get("scp")
     return set(granted.removeprefix("[").removesuffix("]").split()) if isinstance(granted, str) else set()

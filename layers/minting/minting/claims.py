@@ -10,7 +10,10 @@ MAX_REPEATS = 20
 """Requests for an existing session. A client that backs off needs a few. A loop ends here."""
 
 OVERTIME_SECONDS = 60
-"""How much longer than `SlotLimits.seconds` a lease may last. 30 s are for API Gateway, and the rest is for clocks that differ."""
+"""How much longer than `SlotLimits.seconds` a lease may last.
+
+30 s are for API Gateway, and the rest is for clocks that differ.
+"""
 
 
 class SlotLimits(NamedTuple):
@@ -25,7 +28,8 @@ class Claim(NamedTuple):
     """One request's claim to a session, and its lease of a slot.
 
     key: the key of the item that repeated requests find.
-    lease_id: the entry in both sets of live slots. It begins with the Unix second at which the slot is free again.
+    lease_id: the entry in both sets of live slots. It begins with the Unix second at which the slot
+    is free again.
     seconds_kept: how long the key stands for the session.
     owner: the caller's digest.
     """
@@ -41,7 +45,10 @@ class Claim(NamedTuple):
         return f"live#{self.owner}", "live"
 
     def take(self, limits: SlotLimits, pending_until: int) -> list[Write]:
-        """Claims the session if no other request has it, and a free slot. The narrowest set comes first."""
+        """Claims the session if no other request has it, and a free slot.
+
+        The narrowest set comes first.
+        """
         now = int(time())
         free = "attribute_not_exists(#id) OR #ends < :now"
         values = {"claim": self.lease_id, "ends": pending_until, "gone": now + limits.seconds, "now": now}
@@ -56,7 +63,10 @@ class Claim(NamedTuple):
         return Write(key, "ADD #live :lease SET #expires = :gone", room, values)
 
     def store(self, session: bytes, resource: str) -> list[Write]:
-        """Stores the session for repeated requests and, under its `resource`, for its owner to release."""
+        """Stores the session for repeated requests.
+
+        Stores it also under its `resource`, so that its owner can release it.
+        """
         values = {"found": session, "ends": int(time()) + self.seconds_kept, "claim": self.lease_id}
         found = Write(self.key, "SET #found = :found, #ends = :ends", "#claim = :claim", values)
         gone = int(time() + RETENTION.total_seconds())
@@ -71,11 +81,17 @@ class Claim(NamedTuple):
         return Write(self.key, "ADD #repeats :one", same, values)
 
     def forget(self) -> Write:
-        """Lets the next request with the key open another session. The slot of this one stays counted."""
+        """Lets the next request with the key open another session.
+
+        The slot of this one stays counted.
+        """
         return Write(self.key, "SET #ends = :never", "#claim = :claim", {"never": 0, "claim": self.lease_id})
 
     def free(self) -> list[Write]:
-        """Frees the slot. This write recreates a set that DynamoDB has already deleted, so it sets an expiry again."""
+        """Frees the slot.
+
+        This write recreates a set that DynamoDB has already deleted, so it sets an expiry again.
+        """
         update = "DELETE #live :lease SET #expires = if_not_exists(#expires, :gone)"
         values = {"lease": {self.lease_id}, "gone": int(time()) + OVERTIME_SECONDS}
         return [Write(key, update, "", values) for key in self.sets]

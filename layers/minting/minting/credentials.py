@@ -16,8 +16,10 @@ EARLIEST_YEAR, LATEST_YEAR = 2000, 2999
 class CredentialTraits(NamedTuple):
     """What holds for every credential that an operation mints.
 
-    ends_session: the session ends when the credential expires. Otherwise expiry stops new connections only.
-    ttl: seconds if the lifetime is fixed, or the name of the request's field or of the setting that holds it.
+    ends_session: the session ends when the credential expires. Otherwise expiry stops new
+    connections only.
+    ttl: seconds if the lifetime is fixed, or the name of the request's field or of the setting that
+    holds it.
     """
 
     single_use: bool = False
@@ -33,10 +35,11 @@ class CredentialTraits(NamedTuple):
 
 
 class Credential[S: msgspec.Struct](NamedTuple):
-    """A minted credential. `body` has the fields for the vendor's client SDK. `secret` is the one value in it that grants access.
+    """A minted credential.
 
-    `expires_at` is an aware UTC time, or None if the vendor does not tell it. `public` are settings that the team adds to the
-    response. If both name a field, the body's value stays.
+    `body` has the fields for the vendor's client SDK. `secret` is the one value in it that grants
+    access. `expires_at` is an aware UTC time, or None if the vendor does not tell it. `public` are
+    settings that the team adds to the response. If both name a field, the body's value stays.
     """
 
     body: S
@@ -45,7 +48,10 @@ class Credential[S: msgspec.Struct](NamedTuple):
     public: Mapping[str, str | int] = MappingProxyType({})
 
     def answer(self, mint_id: str, vendor: str, traits: CredentialTraits) -> dict[str, Any]:
-        """The response body: the vendor's fields at the top level, and our `mint`. Unknown values are null."""
+        """The response body: the vendor's fields at the top level, and our `mint`.
+
+        Unknown values are null.
+        """
         now = datetime.now(UTC).replace(microsecond=0)
         left = max(0, int((self.expires_at - now).total_seconds())) if self.expires_at else None
         mint = {
@@ -59,12 +65,18 @@ class Credential[S: msgspec.Struct](NamedTuple):
 
 
 def rfc3339(moment: datetime) -> str:
-    """A time such as `2026-11-21T22:00:00Z`. It is rounded down, so that we never promise too long a lifetime."""
+    """A time such as `2026-11-21T22:00:00Z`.
+
+    It is rounded down, so that we never promise too long a lifetime.
+    """
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def utc(iso: object) -> datetime | None:
-    """The time in an ISO 8601 string, read as UTC if it has no zone. None if it is not a plausible time."""
+    """The time in an ISO 8601 string, read as UTC if it has no zone.
+
+    None if it is not a plausible time.
+    """
     try:
         moment = datetime.fromisoformat(iso if isinstance(iso, str) else "")
     except ValueError:
@@ -75,7 +87,10 @@ def utc(iso: object) -> datetime | None:
 
 
 def not_revocable(max_life: timedelta) -> Problem:
-    """The answer for a vendor that cannot revoke. It tells by when a credential minted now expires."""
+    """The answer for a vendor that cannot revoke.
+
+    It tells by when a credential minted now expires.
+    """
     until = rfc3339(datetime.now(UTC) + max_life)
     return Problem(
         "not_revocable", f"The vendor cannot revoke it. It expires by {until} at the latest.", valid_until=until

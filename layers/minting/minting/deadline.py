@@ -11,7 +11,10 @@ deadline is 24 s, and the function's own timeout is 28 s.
 
 
 class Deadline:
-    """The time by which a request must end. `vendor_seconds` is how long it has waited for the vendor so far."""
+    """The time by which a request must end.
+
+    `vendor_seconds` is how long it has waited for the vendor so far.
+    """
 
     def __init__(self, seconds: float, whole: "Deadline | None" = None) -> None:
         self._at = monotonic() + seconds
@@ -19,9 +22,9 @@ class Deadline:
         self.vendor_seconds = 0.0
 
     def part(self, share: float) -> "Deadline":
-        """An earlier deadline, after a share (0 to 1) of the time that is left. So a call that misses it can be retried.
+        """An earlier deadline, after a share (0 to 1) of the time that is left.
 
-        Raises `vendor_timeout` when no time is left.
+        So a call that misses it can be retried. Raises `vendor_timeout` when no time is left.
         """
         return Deadline(self.seconds_or_raise() * share, self)
 

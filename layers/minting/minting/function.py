@@ -18,17 +18,23 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 MAX_RESPONSE_BYTES = 6_291_556
-"""Lambda's limit for a handler's response. Source: its error "Response payload size exceeded maximum allowed payload size
-(6291556 bytes)". It counts the whole response as JSON, in which the body is a string with its quotes escaped."""
+"""Lambda's limit for a handler's response.
+
+Source: its error "Response payload size exceeded maximum allowed payload size (6291556 bytes)". It
+counts the whole response as JSON, in which the body is a string with its quotes escaped.
+"""
 
 MAX_CHARACTER_BYTES = 6
-"""The most bytes that one character of the body takes in that JSON: a control character is `\\u001f`."""
+"""The most bytes of one character of the body in that JSON: a control character is `\\u001f`."""
 
 type Event = dict[str, Any]
 type Response = dict[str, Any]
 
 SCHEDULED = "Scheduled Event"
-"""`detail-type` of a schedule's event (EventBridge user guide). HTTP API events have no such member."""
+"""`detail-type` of a schedule's event (EventBridge user guide).
+
+HTTP API events have no such member.
+"""
 
 
 class Function(ABC):
@@ -43,7 +49,10 @@ class Function(ABC):
         self._deadline_seconds = settings.deadline_seconds
 
     def route[H: Handler](self, operation: Operation, *routes: str) -> Callable[[H], H]:
-        """Registers a function as the handler of `routes` (`POST /v1/...`, as API Gateway names them)."""
+        """Registers a function as the handler of `routes`.
+
+        API Gateway names them `POST /v1/...`.
+        """
 
         def register(handler: H) -> H:
             self.routes |= dict.fromkeys(routes, (operation, handler))
@@ -66,7 +75,10 @@ class Function(ABC):
         raise Problem("not_found", "This function has no schedule.")
 
     def handler(self, event: Event, context: "LambdaContext") -> Response:
-        """Answers one event of an HTTP API (payload 2.0) or of a schedule. It never raises: a failure is a problem."""
+        """Answers one event of an HTTP API (payload 2.0) or of a schedule.
+
+        It never raises: a failure is a problem.
+        """
         scheduled = event.get("detail-type") == SCHEDULED
         route = SCHEDULED if scheduled else event.get("routeKey", "")
         record = Record(mint_id=context.aws_request_id, vendor=self.name, route=route)
@@ -98,7 +110,10 @@ def response(
 
 
 def _within_size(reply: Response) -> Response:
-    """The response, if Lambda takes it. Lambda turns a larger one into a plain 500, while our record would say 200."""
+    """The response, if Lambda takes it.
+
+    Lambda turns a larger one into a plain 500, while our record would say 200.
+    """
     possible = len(reply["body"]) * MAX_CHARACTER_BYTES + 1000  # the headers are ours, and short
     if possible > MAX_RESPONSE_BYTES and _size(reply) > MAX_RESPONSE_BYTES:
         detail = "The response is larger than this deployment can send (6 MB). Ask for fewer items."
@@ -107,7 +122,10 @@ def _within_size(reply: Response) -> Response:
 
 
 def _size(reply: Response) -> int:
-    """Bytes of the response as Lambda's runtime encodes it (awslambdaric, lambda_runtime_marshaller.py)."""
+    """Bytes of the response as Lambda's runtime encodes it.
+
+    Source: awslambdaric, lambda_runtime_marshaller.py.
+    """
     return len(json.dumps(reply, ensure_ascii=False).encode())
 
 

@@ -14,17 +14,28 @@ from minting.keys import Key, UsesKey, whole_key
 from minting.problems import KeyRejected, Problem
 
 MAX_AGE = 300
-"""Seconds until the secret is read again. So a new key comes into use even if the old one still works."""
+"""Seconds until the secret is read again.
+
+So a new key comes into use even if the old one still works.
+"""
 
 REREAD_INTERVAL = 10.0
-"""Seconds for which a rejected key is neither sent to the vendor nor read again, while the secret still holds it."""
+"""Seconds for which a rejected key is not used again.
+
+For this time, the secret is not read again either, if it still holds that key.
+"""
 
 READ_SECONDS = 3.0
-"""The longest time for reading the secret. It leaves a request time to mint with the cached key. Lambda gives a function's
-start 10 s."""
+"""The longest time for reading the secret. It leaves a request time to mint with the cached key.
+
+Lambda gives a function's start 10 s.
+"""
 
 TRANSIENT = {"InternalServiceError", "ThrottlingException", "RequestTimeout", "ServiceUnavailable", None}
-"""Temporary errors of Secrets Manager. None means no answer. Other errors need an operator: no secret, no value, or no permission."""
+"""Temporary errors of Secrets Manager. None means no answer.
+
+Other errors need an operator: no secret, no value, or no permission.
+"""
 
 
 class Keyring[K: Key]:
@@ -45,7 +56,10 @@ class Keyring[K: Key]:
             self._read(Deadline(READ_SECONDS))
 
     def use[R](self, call: Callable[[K], R], deadline: Deadline, uses_key: UsesKey[K] = whole_key) -> R:
-        """Calls with the current key. If the vendor rejects it, calls once more with its replacement."""
+        """Calls with the current key.
+
+        If the vendor rejects it, calls once more with its replacement.
+        """
         key = self.current(deadline, uses_key)
         try:
             return call(key)
@@ -54,7 +68,10 @@ class Keyring[K: Key]:
         return call(newer)
 
     def current(self, deadline: Deadline, uses_key: UsesKey[K] = whole_key) -> K:
-        """The key to use now. Raises `not_configured`, `key_unavailable`, or the recent rejection of that key."""
+        """The key to use now.
+
+        Raises `not_configured`, `key_unavailable`, or the recent rejection of that key.
+        """
         key = self._read(deadline)
         self._raise_if_rejected(uses_key(key))
         return key
@@ -62,9 +79,10 @@ class Keyring[K: Key]:
     def newer_than(
         self, rejected: K, rejection: KeyRejected, deadline: Deadline, uses_key: UsesKey[K] = whole_key
     ) -> K:
-        """The key that has replaced a rejected one. Raises the rejection if the secret still holds the rejected key.
+        """The key that has replaced a rejected one.
 
-        One thread reads at a time, and it reads once in REREAD_INTERVAL for the same key.
+        Raises the rejection if the secret still holds the rejected key. One thread reads at a time,
+        and it reads once in REREAD_INTERVAL for the same key.
         """
         with self._lock:
             key = self._read(deadline)
@@ -93,12 +111,16 @@ class Keyring[K: Key]:
         return self._held
 
     def _get_secret(self, deadline: Deadline) -> aws.Answer:
-        # Always name the stage: without it, moto returns an old version after a rotation. AWS returns the current one.
+        # Always name the stage. Without it, AWS returns the current version, but moto returns an old
+        # one after a rotation.
         wanted = {"SecretId": self._secret_id, "VersionStage": "AWSCURRENT"}
         return aws.call(self._client.get_secret_value, deadline, **wanted)
 
     def _survive(self, failure: aws.CallFailed) -> K:
-        """The cached key during an outage of Secrets Manager. A revoked permission does end the use of the key."""
+        """The cached key during an outage of Secrets Manager.
+
+        A revoked permission does end the use of the key.
+        """
         if failure.code not in TRANSIENT:
             raise self._not_configured(failure.reason) from None
         if self._held:
@@ -115,6 +137,6 @@ class Keyring[K: Key]:
             raise self._not_configured("its value is not the JSON object that docs/operating.md shows") from None
 
     def _not_configured(self, reason: str) -> Problem:
-        problem = Problem("not_configured", "The team that runs this deployment has to set the vendor's API key.")
+        problem = Problem("not_configured", "The team that runs this deployment must set the vendor's API key.")
         problem.add_note(f"secret {self._secret_id}: {reason}")
         return problem

@@ -6,7 +6,10 @@ from typing import Annotated
 import msgspec
 
 type Secret = Annotated[str, msgspec.Meta(max_length=4096, pattern=r"\A\s*[\x21-\x7e]+\s*\Z")]
-"""One value of a secret: printable ASCII, so that a header can carry it. White space around it comes from pasting and is removed."""
+"""One value of a secret: printable ASCII, so that a header can carry it.
+
+White space around it comes from pasting and is removed.
+"""
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -26,7 +29,10 @@ class ApiKey(Key, frozen=True):
 
 
 type UsesKey[K: Key] = Callable[[K], Key | None]
-"""Picks the key that an operation uses from a secret that holds several. A rejected key does not affect the others."""
+"""Picks the key that an operation uses from a secret that holds several.
+
+A rejected key does not affect the others.
+"""
 
 
 def whole_key(key: Key) -> Key:

@@ -14,7 +14,10 @@ from minting.table import ConditionFailed, Item, Table, Write
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 STOP = "stop"
-"""Key of the item that stops the vendor. With `until` it is a pause. Without, it is an operator's stop (docs/operating.md has the command)."""
+"""Key of the item that stops the vendor. With `until` it is a pause.
+
+Without, it is an operator's stop (docs/operating.md has the command).
+"""
 
 
 class Window(NamedTuple):
@@ -26,7 +29,10 @@ class Window(NamedTuple):
     ends: datetime
 
     def take(self) -> Write:
-        """Counts one request, if there is room. The item outlives its window by a day, so that operators can look at it."""
+        """Counts one request, if there is room.
+
+        The item outlives its window by a day, so that operators can look at it.
+        """
         values = {"one": 1, "limit": self.limit, "gone": int((self.ends + DAY).timestamp())}
         return Write(
             self.key, "ADD #used :one SET #expires = :gone", "attribute_not_exists(#used) OR #used < :limit", values
@@ -40,7 +46,10 @@ class Window(NamedTuple):
         """The refusal, with the seconds until the window ends."""
         wait = max(1, int((self.ends - datetime.now(UTC)).total_seconds()) + 1)
         return Problem(
-            "quota_exceeded", f"The limit {self.name} ({self.limit}) is reached.", limit=self.name, retry_after=wait
+            "quota_exceeded",
+            f"The limit {self.name} ({self.limit}) is reached. Try again later.",
+            limit=self.name,
+            retry_after=wait,
         )
 
 
@@ -57,7 +66,10 @@ class Limits:
 
     @contextmanager
     def counted(self, caller: Caller, deadline: Deadline) -> Iterator[None]:
-        """Counts the block as one request of the caller. Gives the count back if the block fails. Raises as `take`."""
+        """Counts the block as one request of the caller. Gives the count back if the block fails.
+
+        Raises as `take`.
+        """
         windows = self.windows(caller)
         self.take(windows, deadline)
         try:
@@ -79,8 +91,8 @@ class Limits:
     def take(self, windows: Sequence[Window], deadline: Deadline, also: Sequence[Write] = ()) -> None:
         """Counts one request in all windows, together with the writes in `also`, or nothing at all.
 
-        Raises ConditionFailed for the first of `also` that cannot be done. Otherwise raises `quota_exceeded`,
-        `vendor_stopped`, `vendor_unavailable` (a pause) or `limits_unavailable`.
+        Raises ConditionFailed for the first of `also` that cannot be done. Otherwise raises
+        `quota_exceeded`, `vendor_stopped`, `vendor_unavailable` (a pause) or `limits_unavailable`.
         """
         not_stopped = Write(STOP, "", "attribute_not_exists(#id) OR #until < :now", {"now": int(time())})
         try:

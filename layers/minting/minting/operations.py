@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class Request[K](NamedTuple):
-    """One caller's request. `key` is the vendor's API key, or None for an operation that needs none."""
+    """One caller's request.
+
+    `key` is the vendor's API key, or None for an operation that needs none.
+    """
 
     caller: Caller
     deadline: Deadline
@@ -51,7 +54,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     outcome, status: what the record and the response say when the handler succeeds.
     traits: what holds for the credential that the handler returns.
     allow: fields that must be on an allow-list, each with the setting that holds the list.
-    forbidden_fields: yields an error for every other field that this deployment does not let the caller set.
+    forbidden_fields: yields an error for every other field that this deployment does not let the
+    caller set.
     exempt: whether a request of the team's own backend skips the allow-lists.
     public: ids that clients need before they mint, each with its setting.
     resource: the name of what the request acts on, for the record.
@@ -88,7 +92,8 @@ class Mint(Operation, frozen=True, kw_only=True):
 class SessionMint(Mint, frozen=True, kw_only=True):
     """A mint for a session, which takes one of the vendor's slots.
 
-    `open_session` asks the vendor for a new session. The route's handler then gets the session in place of the body.
+    `open_session` asks the vendor for a new session. The route's handler then gets the session in
+    place of the body.
     """
 
     open_session: Handler

@@ -13,19 +13,28 @@ RETENTION = timedelta(days=2)
 
 
 class Owners:
-    """The owners of one vendor's resources. A resource has a name such as `token#<SHA-256>` or `upload#<id>`."""
+    """The owners of one vendor's resources.
+
+    A resource has a name such as `token#<SHA-256>` or `upload#<id>`.
+    """
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def remember(self, resource: str, caller: Caller, expires_at: datetime | None, deadline: Deadline) -> None:
-        """Stores the owner. Raises `limits_unavailable`: a token whose owner is not stored could not be revoked."""
+        """Stores the owner.
+
+        Raises `limits_unavailable`: a token whose owner is not stored could not be revoked.
+        """
         gone = int(((expires_at or datetime.now(UTC)) + RETENTION).timestamp())
         values = {"owner": caller.digest, "gone": gone}
         self._table.transact([Write(resource, "SET #owner = :owner, #expires = :gone", "", values)], deadline)
 
     def require_owner(self, resource: str, caller: Caller, deadline: Deadline) -> None:
-        """Raises `not_found`, in the same words for another caller's resource and for one that never existed."""
+        """Raises `not_found` unless the caller owns the resource.
+
+        The words are the same for another caller's resource and for one that never existed.
+        """
         if self._table.get(resource, deadline).get("owner") != caller.digest:
             raise Problem("not_found", "It does not exist or belongs to another caller.")
 

@@ -47,18 +47,19 @@ CATALOGUE = {
 
 
 class FieldError(msgspec.Struct, frozen=True):
-    """One error in the caller's input: the path of the field (`files[0].sizeBytes`), and what is wrong with it."""
+    """One error in the caller's input. `field` is a path such as `files[0].sizeBytes`."""
 
     field: str
     message: str
 
 
 class Problem(Exception):  # noqa: N818 - the name of RFC 9457
-    """A failed request, with everything that its caller may know. It holds nothing secret and no text of the vendor's.
+    """A failed request, with everything that its caller may know.
 
-    `code` is a key of CATALOGUE. `retry_after` is in seconds. `limit` is the name of a limit. `vendor_code` is a code that
-    the vendor documents; its other texts are dropped, because they may echo secrets. `fault` and `retryable` override the
-    catalogue.
+    It holds nothing secret and no text of the vendor's. `code` is a key of CATALOGUE. `retry_after`
+    is in seconds. `limit` is the name of a limit. `vendor_code` is a code that the vendor
+    documents; its other texts are dropped, because they may echo secrets. `fault` and `retryable`
+    override the catalogue.
     """
 
     ambiguous = False
@@ -92,7 +93,10 @@ class Problem(Exception):  # noqa: N818 - the name of RFC 9457
         self.retryable = self.kind.retryable if retryable is None else retryable
 
     def members(self, instance: str) -> dict[str, object]:
-        """The problem+json object. `instance` is the URI of this occurrence. Unknown members are absent."""
+        """The problem+json object. `instance` is the URI of this occurrence.
+
+        Unknown members are absent.
+        """
         members = {
             "type": f"urn:problem-type:avatar-mint:{self.code}",
             "title": self.kind.title,
@@ -120,7 +124,10 @@ def not_allowed(errors: Sequence[FieldError]) -> Problem:
 
 
 class KeyRejected(Problem):
-    """The vendor rejects the API key. The secret is read again once, because the key may have been rotated."""
+    """The vendor rejects the API key.
+
+    The secret is read again once, because the key may have been rotated.
+    """
 
 
 class Ambiguous(Problem):

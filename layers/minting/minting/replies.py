@@ -35,7 +35,10 @@ type Interpret = Callable[[Reply], Problem | None]
 
 
 def interpret_status(reply: Reply, *, status: int | None = None, code: str | int | None = None) -> Problem | None:
-    """Interprets the reply's status, or the `status` and `code` that the vendor writes into the body."""
+    """Interprets the reply's status, or the `status` that the vendor writes into the body.
+
+    `code` is the vendor's own code for the error, if it documents one.
+    """
     status = status or reply.status
     wait = reply.retry_after()
     match status:
@@ -60,7 +63,10 @@ def key_rejected(status: int, code: str | int | None = None) -> KeyRejected:
 
 
 def resource_refused(status: int, code: str | int | None = None) -> Problem:
-    """A vendor's 403 about the one resource that the request names. The key stays valid for others."""
+    """A vendor's 403 about the one resource that the request names.
+
+    The key stays valid for others.
+    """
     detail = "The vendor does not let this deployment's API key use what the request names. Its operator must allow it there."
     return Problem("vendor_error", detail, vendor_status=status, vendor_code=code, fault="operator", retryable=False)
 
@@ -77,7 +83,10 @@ def malformed(detail: str, status: int | None = None) -> Problem:
 
 
 def retry_after_seconds(value: str) -> int | None:
-    """Seconds to wait, from a `Retry-After` of either form (RFC 9110 section 10.2.3). None if it is neither."""
+    """Seconds to wait, from a `Retry-After` of either form (RFC 9110 section 10.2.3).
+
+    None if it is neither.
+    """
     if value.strip().isdecimal():
         return int(value.strip()[:9])
     try:

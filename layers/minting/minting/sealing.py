@@ -1,11 +1,13 @@
 """Authenticated encryption with a secret that encrypts one text only (encrypt-then-MAC).
 
-The key stream is SHAKE256 (FIPS 202) and the tag is HMAC-SHA-256 (FIPS 198-1), each with a key of its own that HMAC derives
-from the secret. Python's standard library has no cipher, and `cryptography` would be loaded at each cold start.
+The key stream is SHAKE256 (FIPS 202) and the tag is HMAC-SHA-256 (FIPS 198-1), each with a key of
+its own that HMAC derives from the secret. Python's standard library has no cipher, and
+`cryptography` would be loaded at each cold start.
 
-Threats. A reader of the table, a backup or a log sees the sealed text and never the secret: it learns only the length. The
-tag reveals a change by a writer of the table. DANGER: a second text under the same secret would reuse the key
-stream, and both texts would be readable. So the secret must be random, of at least 128 bits, and must seal once.
+Threats. A reader of the table, a backup or a log sees the sealed text and never the secret: it
+learns only the length. The tag reveals a change by a writer of the table. DANGER: a second text
+under the same secret would reuse the key stream, and both texts would be readable. So the secret
+must be random, of at least 128 bits, and must seal once.
 """
 
 import hashlib
@@ -21,7 +23,10 @@ def seal(secret: str, text: bytes) -> bytes:
 
 
 def unseal(secret: str, sealed: bytes) -> bytes:
-    """The text that was sealed with the secret. Raises ValueError for another secret or a changed byte."""
+    """The text that was sealed with the secret.
+
+    Raises ValueError for another secret or a changed byte.
+    """
     hidden, tag = sealed[:-TAG_BYTES], sealed[-TAG_BYTES:]
     if not hmac.compare_digest(tag, _tag(secret, hidden)):
         raise ValueError("sealed with another secret, or changed")
@@ -29,7 +34,10 @@ def unseal(secret: str, sealed: bytes) -> bytes:
 
 
 def derived(secret: str, purpose: str) -> bytes:
-    """A key of 32 bytes for one purpose. It tells nothing about the secret or about the keys for other purposes."""
+    """A key of 32 bytes for one purpose.
+
+    It tells nothing about the secret or about the keys for other purposes.
+    """
     return hmac.digest(secret.encode(), purpose.encode(), "sha256")
 
 

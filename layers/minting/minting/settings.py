@@ -11,7 +11,10 @@ OWN = "{caller}"
 
 
 class AllowList:
-    """The values that callers may choose: a comma-separated list. `*` allows any value. An empty list allows none."""
+    """The values that callers may choose: a comma-separated list. `*` allows any value.
+
+    An empty list allows none.
+    """
 
     def __init__(self, listed: str = "") -> None:
         self._names = frozenset(name.strip() for name in listed.split(",")) - {""}
@@ -28,7 +31,7 @@ class AllowList:
 
 
 class ClientFields:
-    """Public settings that every response carries for the client: `name=value`, separated by commas."""
+    """Public settings in every response for the client: `name=value`, separated by commas."""
 
     def __init__(self, listed: str = "") -> None:
         pairs = (field.partition("=") for field in listed.split(",") if field.strip())
@@ -36,9 +39,12 @@ class ClientFields:
 
 
 class FunctionSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
-    """The settings of every function. Each field is read from the variable of the same name in capitals.
+    """The settings of every function.
 
-    deadline_seconds: for one whole request. API Gateway gives up at 30 s, and the function's own timeout is 28 s.
+    Each field is read from the variable of the same name in capitals.
+
+    deadline_seconds: for one whole request. API Gateway gives up at 30 s, and the function's own
+    timeout is 28 s.
     backend_scope: a JWT with this scope may mint on behalf of a user. Empty allows no backend.
     metrics_namespace: differs for each stack, so that stacks share no metric.
     """
@@ -68,7 +74,10 @@ def load[S: FunctionSettings](shape: type[S], environment: Mapping[str, str] = o
 
 
 def setting(name: str) -> str:
-    """One variable, or an empty string. For the catalogue, whose settings depend on the deployed vendors."""
+    """One variable, or an empty string.
+
+    For the catalogue, whose settings depend on the deployed vendors.
+    """
     return os.environ.get(name, "")
 
 

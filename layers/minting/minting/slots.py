@@ -1,9 +1,11 @@
-"""Live sessions of a vendor whose mints take slots. It limits the slots, and repeated requests get the same session.
+"""Live sessions of a vendor whose mints take slots.
 
-A request claims a session before it asks the vendor for one, and stores the session as soon as the vendor has created it. So a
-repeated request with the same Idempotency-Key gets credentials for the same session, even if the first response was lost or
-its function ended half-way. Without a key, the same holds for requests of one caller within REPEAT_SECONDS. A caller who has
-left a session releases it: the slot is free, and the key stands for a new session.
+It limits the slots, and repeated requests get the same session. A request claims a session before
+it asks the vendor for one, and stores the session as soon as the vendor has created it. So a
+repeated request with the same Idempotency-Key gets credentials for the same session, even if the
+first response was lost or its function ended half-way. Without a key, the same holds for requests
+of one caller within REPEAT_SECONDS. A caller who has left a session releases it: the slot is free,
+and the key stands for a new session.
 """
 
 import hashlib
@@ -26,7 +28,10 @@ REPEAT_SECONDS = 10
 """Covers a double tap, and a retry by an app that sends no Idempotency-Key."""
 
 KEYED_SECONDS = 600
-"""How long an Idempotency-Key stands for its session: as long as the vendor's credential for it is valid."""
+"""How long an Idempotency-Key stands for its session.
+
+The vendor's credential for the session is valid as long.
+"""
 
 POLL_SECONDS = 0.2
 """How often a request checks whether another one with the same key has its session."""
@@ -51,9 +56,10 @@ class _SessionGone(Exception):  # noqa: N818 - an outcome, not an error
 
 
 class Slots[T]:
-    """One vendor's live sessions. `session_type` is what the table stores of one: never a credential.
+    """One vendor's live sessions.
 
-    `resource` names a session in the table, so that its owner can release it.
+    `session_type` is what the table stores of one: never a credential. `resource` names a session
+    in the table, so that its owner can release it.
     """
 
     def __init__(
@@ -74,9 +80,10 @@ class Slots[T]:
         open_session: Callable[[], T],
         mint: Callable[[T], R],
     ) -> R:
-        """Mints for the key's session, or for a new one. If the vendor has dropped the session, opens another one, once.
+        """Mints for the key's session, or for a new one.
 
-        A session that was opened stays counted if its mint fails: the next try with the key mints for it, uncounted.
+        If the vendor has dropped the session, opens another one, once. A session that was opened
+        stays counted if its mint fails: the next try with the key mints for it, uncounted.
         """
 
         def attempt() -> R:
@@ -110,11 +117,12 @@ class Slots[T]:
     def lease(
         self, claim: Claim, windows: Sequence[Window], open_session: Callable[[], T], deadline: Deadline
     ) -> SessionLease[T]:
-        """The session of the claim's key, or a new one from `open_session`. `windows` count only new sessions.
+        """The session of the claim's key, or a new one from `open_session`.
 
-        The claim is checked before the windows, so that a caller whose hour is full still reaches an existing session.
-        Raises what `open_session` raises, the limits' problems (`repeats` is one: MAX_REPEATS), or `in_progress` if another
-        request with the key is not done in time.
+        `windows` count only new sessions. The claim is checked before the windows, so that a caller
+        whose hour is full still reaches an existing session. Raises what `open_session` raises, the
+        limits' problems (`repeats` is one: MAX_REPEATS), or `in_progress` if another request with
+        the key is not done in time.
         """
         while True:
             try:
@@ -126,13 +134,15 @@ class Slots[T]:
                     continue
                 item = self._wait(claim, failed.item, deadline)
             if item:
-                with suppress(ConditionFailed):  # released meanwhile or repeated too often: the next round finds out
+                # Released meanwhile or repeated too often: the next round finds out.
+                with suppress(ConditionFailed):
                     return self._repeat(claim, item, deadline)
 
     def release(self, resource: str, deadline: Deadline) -> None:
-        """Frees the slot of a session that its owner has left, once per session. The key then stands for a new session.
+        """Frees the slot of a session that its owner has left, once per session.
 
-        Raises `limits_unavailable`. A repeated call finishes what an earlier one has left.
+        The key then stands for a new session. Raises `limits_unavailable`. A repeated call finishes
+        what an earlier one has left.
         """
         item = self._table.get(resource, deadline)
         if "claim" not in item:
@@ -145,7 +155,10 @@ class Slots[T]:
             self._table.transact([once, *claim.free()], deadline)
 
     def _take(self, claim: Claim, windows: Sequence[Window], deadline: Deadline) -> None:
-        """Counts the claim. Drops it if the table does not answer in time, because it may hold the claim."""
+        """Counts the claim.
+
+        Drops it if the table does not answer in time, because it may hold the claim.
+        """
         pending_until = int(time() + deadline.seconds_or_raise()) + 1
         try:
             self._limits.take(windows, deadline, claim.take(self._slot_limits, pending_until))
@@ -154,7 +167,10 @@ class Slots[T]:
             raise
 
     def _drop(self, claim: Claim, deadline: Deadline) -> None:
-        """Frees the slot of a session that the vendor does not have. The key then stands for a new session."""
+        """Frees the slot of a session that the vendor does not have.
+
+        The key then stands for a new session.
+        """
         with suppress(ConditionFailed, Problem):
             self._table.transact([claim.forget(), *claim.free()], deadline.settling())
 
@@ -166,12 +182,16 @@ class Slots[T]:
             also = [claim.forget(), *claim.free()] if no_slot_taken else [claim.forget()]
             self._limits.give_back(windows, deadline, also)
             raise
-        with suppress(ConditionFailed, Problem):  # this request has its session, and only a repeated one would miss it
+        # This request has its session, and only a repeated one would miss it.
+        with suppress(ConditionFailed, Problem):
             self._table.transact(claim.store(msgspec.json.encode(session), self._resource(session)), deadline)
         return session
 
     def _repeat(self, claim: Claim, item: Item, deadline: Deadline) -> SessionLease[T]:
-        """The session in the key's item. Raises ConditionFailed if the item is stale, `quota_exceeded` after MAX_REPEATS."""
+        """The session in the key's item.
+
+        Raises ConditionFailed if the item is stale, `quota_exceeded` after MAX_REPEATS.
+        """
         if item.get("repeats", 0) >= MAX_REPEATS:
             wait = max(1, item["ends"] - int(time()) + 1)
             detail = f"The limit repeats ({MAX_REPEATS}) is reached. For another session, send another Idempotency-Key."
@@ -181,7 +201,10 @@ class Slots[T]:
         return SessionLease(msgspec.json.decode(item["found"], type=self._session_type), first)
 
     def _wait(self, claim: Claim, item: Item, deadline: Deadline) -> Item | None:
-        """The item of the session that another request with the key opens. None if that request has failed."""
+        """The item of the session that another request with the key opens.
+
+        None if that request has failed.
+        """
         while item.get("ends", 0) >= int(time()) and "found" not in item:
             if deadline.seconds_or_raise() < MARGIN_SECONDS:
                 detail = "Another request with this Idempotency-Key is still in progress. Send this one again shortly."
@@ -199,7 +222,7 @@ class Slots[T]:
         ended = {lease for lease, end in ends.items() if end < time()}
         if not ended:
             wait = max(1, min(ends.values()) - int(time()) + 1)
-            detail = f"All session slots are in use (limit `{name}`: {limit})."
+            detail = f"All session slots are in use (limit `{name}`: {limit}). Release a session or try again later."
             raise Problem("quota_exceeded", detail, limit=name, retry_after=wait)
         key = claim.sets[failed.index - 1]
         self._table.transact([Write(key, "DELETE #live :ended", "", {"ended": ended})], deadline)

@@ -28,11 +28,17 @@ class SealedStore[T]:
         self._shape = shape
 
     def resource(self, stored_id: str) -> str:
-        """The value's key in the table. It does not reveal the id. The item's `owner` is the caller who stored it."""
+        """The value's key in the table. It does not reveal the id.
+
+        The item's `owner` is the caller who stored it.
+        """
         return f"{self._kind}#{derived(stored_id, 'name').hex()}"
 
     def put(self, value: T, owner: Caller, ends: int, max_viewers: int | None, deadline: Deadline) -> str:
-        """Stores a value until `ends` (Unix seconds) for at most `max_viewers` callers. Returns its id."""
+        """Stores a value until `ends` (Unix seconds) for at most `max_viewers` callers.
+
+        Returns its id.
+        """
         stored_id = secrets.token_urlsafe(ID_BYTES)
         values = {
             "owner": owner.digest,
@@ -45,7 +51,11 @@ class SealedStore[T]:
         return stored_id
 
     def get(self, stored_id: str, viewer: Caller, deadline: Deadline) -> T:
-        """The value. Raises `not_found` if it has ended or never existed, and `quota_exceeded` if it has no room for another viewer."""
+        """The value.
+
+        Raises `not_found` if it has ended or never existed, and `quota_exceeded` if it has no room
+        for another viewer.
+        """
         item = self._table.get(self.resource(stored_id), deadline)
         if "sealed" not in item or item["ends"] < time():
             raise _ended()
@@ -53,21 +63,26 @@ class SealedStore[T]:
         return msgspec.json.decode(unseal(stored_id, item["sealed"]), type=self._shape)
 
     def delete(self, stored_id: str, deadline: Deadline) -> None:
-        """Deletes the value and keeps its owner. The caller of this method has checked the owner."""
+        """Deletes the value and keeps its owner.
+
+        The caller of this method has checked the owner.
+        """
         with suppress(ConditionFailed):  # the table has deleted the item already
             self._table.transact([Write(self.resource(stored_id), "REMOVE #sealed", "attribute_exists(#id)")], deadline)
 
     def _admit(self, stored_id: str, viewer: Caller, item: Item, deadline: Deadline) -> None:
-        """Adds the viewer. A viewer never leaves, so a known viewer and a full value need no write."""
+        """Adds the viewer.
+
+        A viewer never leaves, so a known viewer and a full value need no write.
+        """
         max_viewers, viewers = item["max_viewers"], item.get("viewers", frozenset())
         if not max_viewers or viewer.id in viewers:
             return
         if len(viewers) >= max_viewers:
             raise _full(max_viewers)
         room = "attribute_not_exists(#viewers) OR contains(#viewers, :viewer) OR size(#viewers) < :max"
-        there = (
-            f"attribute_exists(#sealed) AND ({room})"  # without this, the update would create an item that never ends
-        )
+        # Without this condition, the update would create an item that never expires.
+        there = f"attribute_exists(#sealed) AND ({room})"
         values = {"joining": {viewer.id}, "viewer": viewer.id, "max": max_viewers}
         try:
             self._table.transact([Write(self.resource(stored_id), "ADD #viewers :joining", there, values)], deadline)
@@ -82,4 +97,9 @@ def _ended() -> Problem:
 
 def _full(max_viewers: int) -> Problem:
     """Waiting does not help, because no viewer leaves."""
-    return Problem("quota_exceeded", f"The limit viewers ({max_viewers}) is reached.", limit="viewers", retryable=False)
+    return Problem(
+        "quota_exceeded",
+        f"No more viewers are allowed (limit `viewers`: {max_viewers}).",
+        limit="viewers",
+        retryable=False,
+    )

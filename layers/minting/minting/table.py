@@ -1,7 +1,8 @@
 """The one DynamoDB table. Writes are conditional, and a transaction makes all its writes or none.
 
-Every item's key begins with the vendor's name, and a function's role cannot reach another vendor's items. Items hold counts,
-hashes of callers and of tokens, session ids and times. They never hold a credential that the table alone could open.
+Every item's key begins with the vendor's name, and a function's role cannot reach another vendor's
+items. Items hold counts, hashes of callers and of tokens, session ids and times. They never hold a
+credential that the table alone could open.
 """
 
 import random
@@ -17,7 +18,10 @@ from minting.deadline import Deadline
 from minting.problems import Ambiguous, Problem
 
 CONFLICT_SECONDS = 0.02
-"""The first pause after a conflict. DynamoDB lets one of two overlapping transactions pass and cancels the other."""
+"""The first pause after a conflict.
+
+DynamoDB lets one of two overlapping transactions pass and cancels the other.
+"""
 
 MAX_PAUSE = 0.5
 """Seconds. The longest pause between two tries."""
@@ -32,8 +36,8 @@ type Item = dict[str, Any]
 class Write(NamedTuple):
     """A conditional update of one item. Without an update it only checks its condition.
 
-    Expressions name attributes as `#name`, because DynamoDB reserves hundreds of words. `values` are str, int, bytes or a
-    set of str.
+    Expressions name attributes as `#name`, because DynamoDB reserves hundreds of words. `values`
+    are str, int, bytes or a set of str.
     """
 
     key: str
@@ -43,7 +47,10 @@ class Write(NamedTuple):
 
 
 class ConditionFailed(Exception):  # noqa: N818 - an outcome, not an error
-    """A condition did not hold, so nothing was written. `index` is that of the first such write, and `item` holds its current values."""
+    """A condition did not hold, so nothing was written.
+
+    `index` is that of the first such write, and `item` holds its current values.
+    """
 
     def __init__(self, index: int, item: Item) -> None:
         super().__init__(index)
@@ -62,7 +69,8 @@ class Table:
     def transact(self, writes: Sequence[Write], deadline: Deadline) -> None:
         """Makes all writes or none. Raises ConditionFailed or `limits_unavailable`.
 
-        That problem is ambiguous when the table does not answer in time: all writes are made, or none, or they will be.
+        That problem is ambiguous when the table does not answer in time: all writes are made, or
+        none, or they will be.
         """
         items = [self._item(write) for write in writes]
         for attempt in count():
@@ -105,7 +113,10 @@ class Table:
 
 
 def _unavailable(failure: aws.CallFailed, note: str = "") -> Problem:
-    """Fails closed: an outage of the table must not lift the limits. The note is for the operator."""
+    """Fails closed: an outage of the table must not lift the limits.
+
+    The note is for the operator.
+    """
     kind = Problem if failure.code else Ambiguous
     problem = kind("limits_unavailable", "This deployment cannot check its limits right now. Try again.", retry_after=2)
     problem.add_note(note or failure.reason)

@@ -47,10 +47,11 @@ class Parts(TypedDict, total=False):
 class Upstream:
     """One vendor's HTTP API, over connections that stay open between requests.
 
-    Requests are not retried, except when the connection was refused or the path is in `repeatable`. Those are retried after
-    a broken connection and after 502, 503 and 504, with backoff and with a `Retry-After` of up to MAX_RETRY_AFTER.
-    `repeat_after` adds statuses for some of these paths.
-    Raises ValueError for an invalid base URL, so that the team's mistake does not look like a fault of the vendor's.
+    Requests are not retried, except when the connection was refused or the path is in `repeatable`.
+    Those are retried after a broken connection and after 502, 503 and 504, with backoff and with a
+    `Retry-After` of up to MAX_RETRY_AFTER. `repeat_after` adds statuses for some of these paths.
+    Raises ValueError for an invalid base URL, so that the team's mistake does not look like a fault
+    of the vendor's.
     """
 
     def __init__(
@@ -76,7 +77,10 @@ class Upstream:
         self._workers = Workers("upstream")
 
     def request[T](self, method: str, path: str, shape: type[T], deadline: Deadline, **parts: Unpack[Parts]) -> T:
-        """Sends a request and decodes the reply as `shape`. Raises as `reply` does, and `vendor_malformed`."""
+        """Sends a request and decodes the reply as `shape`.
+
+        Raises as `reply` does, and `vendor_malformed`.
+        """
         reply = self.reply(method, path, deadline, **parts)
         try:
             return msgspec.json.decode(reply.body, type=shape)
@@ -84,10 +88,11 @@ class Upstream:
             raise malformed("The vendor's reply lacks documented fields. Try again later.", reply.status) from None
 
     def reply(self, method: str, path: str, deadline: Deadline, **parts: Unpack[Parts]) -> Reply:
-        """Sends a request. `path` is relative to the base URL, and `segment` has encoded its variable parts.
+        """Sends a request.
 
-        Raises the problem that `interpret` finds, `vendor_unavailable`, `vendor_malformed` or `vendor_timeout`, never later
-        than the deadline.
+        `path` is relative to the base URL, and `segment` has encoded its variable parts. Raises the
+        problem that `interpret` finds, `vendor_unavailable`, `vendor_malformed` or
+        `vendor_timeout`, never later than the deadline.
         """
         url, headers = f"{self._base_url}/{path}", dict(parts.get("headers", {}))
         reply = self._exchange(method, url, deadline, headers, parts.get("json"))
@@ -127,7 +132,10 @@ class Upstream:
 
 
 def segment(value: str) -> str:
-    """Encodes a variable part of a path as one segment. Raises `invalid_request` if it cannot be one."""
+    """Encodes a variable part of a path as one segment.
+
+    Raises `invalid_request` if it cannot be one.
+    """
     if value in {"", ".", ".."}:
         raise Problem("invalid_request", "That id cannot be part of a path. Send the id as you received it.")
     return quote(value, safe="")
@@ -165,13 +173,17 @@ _COMMON: dict[str, Any] = {
 def _session() -> requests.Session:
     session = requests.Session()
     session.trust_env = False  # ignore proxies and .netrc, which could send the key elsewhere
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # a vendor's cookie must not join two callers
+    # A vendor's cookie must not connect two callers.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers["User-Agent"] = "avatar-mint"
     return session
 
 
 def _unanswered(error: Exception) -> Problem:
-    """A request that was never sent changed nothing at the vendor. One whose reply was lost may have."""
+    """A request that was never sent changed nothing at the vendor.
+
+    One whose reply was lost may have.
+    """
     if not isinstance(error, requests.ConnectionError):
         return malformed("The vendor's reply broke off or cannot be decoded. Try again later.")
     kind = Ambiguous if exchange.sent else Problem

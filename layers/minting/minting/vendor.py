@@ -54,20 +54,29 @@ class Vendor[S: Settings, K: Key](Function):
         self._expiry: Expiry[K] | None = None
 
     def slots[T](self, limits: SlotLimits, session_type: type[T], resource: Callable[[T], str]) -> Slots[T]:
-        """The vendor's live sessions, for a SessionMint and for the operation that releases them."""
+        """The vendor's live sessions, for a SessionMint and for the release operation."""
         return Slots(self.table, self._limits, limits, session_type, resource)
 
     def cannot_revoke(self, route: str, field: str, max_life: timedelta) -> None:
-        """Registers a revoke route that answers `not_revocable`. The credential expires within `max_life`."""
+        """Registers a revoke route that answers `not_revocable`.
+
+        The credential expires within `max_life`.
+        """
         body: type[Body] = msgspec.defstruct("RevokeRequest", [(field, str)], bases=(Body,), frozen=True)  # type: ignore[assignment]
 
         @self.route(Operation(body=body, needs_key=False), route)
         def revoke(_: Body, __: Request[None]) -> NoReturn:
-            """Answers `not_revocable`, because the vendor cannot revoke. The answer tells by when the credential expires."""
+            """Answers `not_revocable`, because the vendor cannot revoke.
+
+            The answer tells by when the credential expires.
+            """
             raise not_revocable(max_life)
 
     def key_expires(self, metric: str) -> Callable[[Callable[[K], float | None]], Callable[[K], float | None]]:
-        """Registers a function that returns the seconds until the API key expires. A schedule writes them to `metric`."""
+        """Registers a function that returns the seconds until the API key expires.
+
+        A schedule writes them to `metric`.
+        """
 
         def register(seconds_left: Callable[[K], float | None]) -> Callable[[K], float | None]:
             self._expiry = Expiry(metric, seconds_left)
@@ -88,7 +97,10 @@ class Vendor[S: Settings, K: Key](Function):
         return self._respond(operation, result, request, record)
 
     def check_key(self, record: Record, deadline: Deadline) -> Response:
-        """Writes the seconds until the API key expires. For an unusable secret it writes 0, so that the alarm starts."""
+        """Writes the seconds until the API key expires.
+
+        For an unusable secret it writes 0, so that the alarm starts.
+        """
         if self._expiry is None:
             return super().check_key(record, deadline)
         record.outcome = "checked"
@@ -103,7 +115,10 @@ class Vendor[S: Settings, K: Key](Function):
         return response(204)
 
     def _authorize(self, operation: Operation, body: Body, request: Request[None], record: Record) -> Body:
-        """The body with the caller's id in it. Raises `not_allowed`, or `not_found` for another caller's resource."""
+        """The body with the caller's id in it.
+
+        Raises `not_allowed`, or `not_found` for another caller's resource.
+        """
         caller = request.caller
         body = expand_caller(body, operation.allow, caller)
         listed = {} if operation.exempt(body, caller) else operation.allow
@@ -117,7 +132,10 @@ class Vendor[S: Settings, K: Key](Function):
         return body
 
     def _count_and_call(self, operation: Operation, handler: Handler, body: Body, request: Request[None]) -> Any:
-        """Counts the request in the limits while it calls the vendor. A call that fails is not counted."""
+        """Counts the request in the limits while it calls the vendor.
+
+        A call that fails is not counted.
+        """
         if isinstance(operation, SessionMint):
             return operation.slots.use(
                 request.caller,
@@ -151,7 +169,10 @@ class Vendor[S: Settings, K: Key](Function):
 
 
 def _idempotency_key(event: Event) -> str | None:
-    """The Idempotency-Key header. Raises `invalid_request` unless it is 1 to 255 printable ASCII characters."""
+    """The Idempotency-Key header.
+
+    Raises `invalid_request` unless it is 1 to 255 printable ASCII characters.
+    """
     key: str | None = (event.get("headers") or {}).get("idempotency-key")
     if key is not None and not re.fullmatch(r"[\x20-\x7e]{1,255}", key):
         error = FieldError("Idempotency-Key", "Expected 1 to 255 printable ASCII characters")

@@ -1,4 +1,7 @@
-"""Runs work in a thread and waits for it until a deadline. Socket timeouts do not limit DNS look-ups."""
+"""Runs work in a thread and waits for it until a deadline.
+
+Socket timeouts do not limit DNS look-ups.
+"""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +21,8 @@ class Workers:
     def run[T](self, work: Callable[[], T], deadline: Deadline) -> T:
         """Returns or raises what the work does. Raises TimeoutError at the deadline.
 
-        Work that has not begun by then never begins. Work that has begun continues, so it must check the deadline itself.
+        Work that has not begun by then never begins. Work that has begun continues, so it must
+        check the deadline itself.
         """
         if deadline.seconds_left() <= 0:
             raise TimeoutError
