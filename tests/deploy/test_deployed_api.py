@@ -19,6 +19,7 @@ REFUSED: dict[str, dict[str, Any]] = {
 }
 """Claims of tokens that the caller's own issuer has signed."""
 
+GATEWAY, EVENTS = (json.dumps({"Service": f"{name}.amazonaws.com"}) for name in ("apigateway", "events"))
 PAGE = {"Access-Control-Request-Method": "POST"}
 
 
@@ -47,15 +48,19 @@ def test_every_route_has_the_authorizer(stack: "Stack") -> None:
     assert [r["RouteKey"] for r in routes if r.get("AuthorizationType") != "JWT" or not r.get("AuthorizerId")] == []
 
 
-def test_only_api_gateway_may_call_a_function_and_only_for_its_own_routes(stack: "Stack") -> None:
+def test_only_its_own_routes_and_its_schedule_may_call_a_function(stack: "Stack") -> None:
+    schedules: set[str] = set()
     for function, routes in stack.routes_by_function().items():
         statements = stack.permissions(function)
-        assert {json.dumps(each["Principal"]) for each in statements} == {'{"Service": "apigateway.amazonaws.com"}'}
         assert {each["Action"] for each in statements} == {"lambda:InvokeFunction"}
-        sources = {
-            each["Condition"]["ArnLike"]["AWS:SourceArn"].partition(f":{stack.api}/*/")[2] for each in statements
-        }
-        assert sources == {re.sub(r"\{[^}]+\}", "*", route).replace(" ", "", 1) for route in routes}
+        sources = {json.dumps(each["Principal"]): set[str]() for each in statements}
+        for each in statements:
+            sources[json.dumps(each["Principal"])].add(each["Condition"]["ArnLike"]["AWS:SourceArn"])
+        called = {arn.partition(f":{stack.api}/*/")[2] for arn in sources.pop(GATEWAY)}
+        assert called == {re.sub(r"\{[^}]+\}", "*", route).replace(" ", "", 1) for route in routes}
+        schedules |= {arn.rpartition("/")[2] for arn in sources.pop(EVENTS, ())}
+        assert not sources
+    assert schedules == set(stack.resources("AWS::Events::Rule").values())
 
 
 def test_a_page_at_a_listed_origin_may_call_and_no_other(stack: "Stack") -> None:
