@@ -863,17 +863,17 @@ def complete(body: CompleteRequest, request: Request[SpatialGenKeys]) -> Complet
     return api.request("POST", path, Completed, request.deadline, headers=upload_headers(request), json=wanted)
 
 
-@vendor.route(
-    Operation(
-        body=UploadRequest,
-        outcome="cancelled",
-        status=204,
-        resource=upload_of,
-        owner_only=True,
-        uses_key=uses_upload_key,
-    ),
-    f"DELETE {UPLOAD}",
+CANCEL = Operation(
+    body=UploadRequest,
+    outcome="cancelled",
+    status=204,
+    resource=upload_of,
+    owner_only=True,
+    uses_key=uses_upload_key,
 )
+
+
+@vendor.route(CANCEL, f"DELETE {UPLOAD}")
 def cancel(body: UploadRequest, request: Request[SpatialGenKeys]) -> None:
     """Cancels the upload of all files for good. 204 means that the vendor has cancelled it.
 
@@ -882,17 +882,7 @@ def cancel(body: UploadRequest, request: Request[SpatialGenKeys]) -> None:
     api.reply("DELETE", f"videos/uploads/{segment(body.sessionId)}", request.deadline, headers=upload_headers(request))
 
 
-@vendor.route(
-    Operation(
-        body=UploadRequest,
-        outcome="cancelled",
-        status=204,
-        resource=upload_of,
-        owner_only=True,
-        uses_key=uses_upload_key,
-    ),
-    f"POST {UPLOAD}/cancel",
-)
+@vendor.route(CANCEL, f"POST {UPLOAD}/cancel")
 @deprecated("Use DELETE; version 0.3 removes this route.", category=None)
 def cancel_by_post(body: UploadRequest, request: Request[SpatialGenKeys]) -> None:
     """The old way to cancel an upload. Use DELETE on the upload, which does the same."""

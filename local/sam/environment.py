@@ -1,7 +1,8 @@
 """What `sam local` needs for the functions to reach a running bundle: its template, with the stand-ins' addresses in it.
 
-`sam local` gives a function only variables that its template names, and AWS_ENDPOINT_URL is none of template.yaml's; and it knows
-no resource, so that `!Ref` is a logical id. Source: samcli/local/lambdafn/env_vars.py and samcli/lib/intrinsic_resolver.
+`sam local` passes on only the variables that a template names, and template.yaml does not name AWS_ENDPOINT_URL. It also
+knows no resources, so it resolves `!Ref` to a logical id. Sources: samcli/local/lambdafn/env_vars.py and
+samcli/lib/intrinsic_resolver.
 """
 
 import json

@@ -1,7 +1,7 @@
 """One emulated AWS, one operator's machine and the vendors' stand-ins for all stories.
 
-A deploy takes seconds, so the stories share a stack. Each says in what state it wants it (`Stack.ensure`), which deploys only
-what is not so already; so every story passes alone, and in any order.
+A deploy takes seconds, so the stories share a stack. Each story names the state that it needs, and `Stack.ensure` deploys
+only the difference. So every story passes alone and in any order.
 """
 
 from collections.abc import Iterator
