@@ -63,14 +63,20 @@ class Owner(NamedTuple):
 
 
 def owners(bundle: Bundle) -> Iterator[Owner]:
-    """Every function of the bundle, in the template's order. Raises LookupError for a route without an event."""
+    """Every function of the bundle, and its routes, in the template's order.
+
+    Raises LookupError for a route without an event, and ValueError for one that the template lacks.
+    """
     events = {json.loads(path.read_bytes())["routeKey"]: path.stem for path in (ROOT / "events").glob("*.json")}
     for folder, deployed in bundle.functions.items():
         module = load_module(folder, bundle.environment(folder))
         name = deployed.name.removesuffix("Function")
+        order = _routes(bundle, deployed.name)
         routes = [
             Declared(_event(route, events), route, name, folder in bundle.twins, operation, handler)
-            for route, (operation, handler) in function_of(module).routes.items()
+            for route, (operation, handler) in sorted(
+                function_of(module).routes.items(), key=lambda declared: order.index(declared[0])
+            )
         ]
         yield Owner(folder, name, module, routes)
 
@@ -79,6 +85,12 @@ def function_of(module: ModuleType) -> Function:
     """The function whose `handler` the module exports."""
     function: Function = module.handler.__self__
     return function
+
+
+def _routes(bundle: Bundle, function: str) -> list[str]:
+    """The routes that the template gives a function."""
+    events = [event for event in bundle.template.properties(function)["Events"].values() if event["Type"] == "HttpApi"]
+    return [f"{event['Properties']['Method']} {event['Properties']['Path']}" for event in events]
 
 
 def _event(route: str, events: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, wraps
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import boto3
@@ -75,6 +75,12 @@ class Function:
         self.module = load_module(vendor, environment)
 
     @property
+    def modules(self) -> list[ModuleType]:
+        """All modules of this copy's package. `module` is its app.py."""
+        prefix = f"{self.module.__package__}."
+        return [module for name, module in list(sys.modules.items()) if name.startswith(prefix)]
+
+    @property
     def twin(self) -> "Twin":
         """The vendor's stand-in, or NOBODY."""
         twin: Twin = self._bundle.twins.get(self.vendor, NOBODY)
@@ -90,6 +96,12 @@ class Function:
         """Sends an event as it is."""
         raw = self.module.handler(event, Context(f"{self.vendor}-test", timeout))
         return Answer(raw["statusCode"], raw["headers"], json.loads(raw["body"]) if raw.get("body") else {}, raw)
+
+    def forget_sign_in(self) -> None:
+        """Drops the access token of a vendor that the function signs in to."""
+        for module in self.modules:
+            if hasattr(module, "sign_in"):
+                module.sign_in.forget()
 
     def put_key(self, value: object) -> None:
         """Rotates: what an operator's put-secret-value does."""

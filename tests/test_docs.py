@@ -10,7 +10,7 @@ from tests.vendors import MINTS, VENDORS
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
-CODE = [*(ROOT / "functions").glob("*/app.py"), *(ROOT / "layers/minting/minting").glob("*.py")]
+CODE = [*(ROOT / "functions").glob("*/*.py"), *(ROOT / "layers/minting/minting").glob("*.py")]
 
 
 def named_tests() -> set[str]:

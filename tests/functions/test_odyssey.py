@@ -49,7 +49,7 @@ S_1 = session_token({"session_id": "s-1"})
 def odyssey(warm: Fresh) -> "Function":
     """One that has not signed in yet."""
     function = warm("odyssey")
-    function.module.sign_in.forget()
+    function.forget_sign_in()
     return function
 
 
@@ -259,7 +259,7 @@ def test_a_busy_vendors_own_retry_after_is_told(function: Fresh) -> None:
 
 
 def test_a_streamer_that_gets_free_in_time_is_waited_for(odyssey: "Function", monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(odyssey.module, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(odyssey.module.credentials, "POLL_SECONDS", 0.01)
     settings(odyssey, busy_polls=3)
     assert minted(mint(odyssey))
     assert (paths(odyssey), len(sessions(odyssey))) == ([SIGN_IN, *[REQUEST] * 4, TOKEN], 1)
@@ -267,7 +267,7 @@ def test_a_streamer_that_gets_free_in_time_is_waited_for(odyssey: "Function", mo
 
 def test_the_wait_ends_with_its_budget(function: Fresh, monkeypatch: pytest.MonkeyPatch) -> None:
     odyssey = function("odyssey", ODYSSEY_QUEUE_SECONDS="0.15")
-    monkeypatch.setattr(odyssey.module, "POLL_SECONDS", 0.03)
+    monkeypatch.setattr(odyssey.module.credentials, "POLL_SECONDS", 0.03)
     settings(odyssey, busy_polls=1000)
     began = monotonic()
     assert said(mint(odyssey)) == NO_CAPACITY.of(503, retry_after=5)
@@ -279,7 +279,7 @@ def test_the_wait_ends_with_its_budget(function: Fresh, monkeypatch: pytest.Monk
 def test_a_deadline_shorter_than_the_wait_still_holds(function: Fresh, monkeypatch: pytest.MonkeyPatch) -> None:
     odyssey = function("odyssey", DEADLINE_SECONDS="0.3")
     odyssey.module.vendor.table._client = NoTable()  # all of the time is the vendor's
-    monkeypatch.setattr(odyssey.module, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(odyssey.module.credentials, "POLL_SECONDS", 0.05)
     settings(odyssey, busy_polls=1000)
     began = monotonic()
     assert said(mint(odyssey)).code in {"no_capacity", "vendor_timeout"}

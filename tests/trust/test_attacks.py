@@ -317,8 +317,7 @@ def test_a_vendors_odd_answer_is_no_fault_of_ours(unlimited: Fresh, bundle: "Bun
     for path, body in odd_answers(bundle, vendor):
         for status in (200, 400):
             made.twin.reset()
-            if hasattr(made.module, "sign_in"):
-                made.module.sign_in.forget()
+            made.forget_sign_in()
             made.twin.fault(Fault(path=path, status=status, body=body))
             met.append((path, body, status, made.ask(vendor.event).body.get("code")))
     assert [case for case in met if case[-1] in OUR_FAULT] == []

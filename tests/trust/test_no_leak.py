@@ -10,6 +10,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -161,7 +162,10 @@ def crash(*faults: BaseException) -> Drive:
             def boom(*parts: object, fault: BaseException = fault) -> None:
                 raise fault from ValueError(KEY, parts)
 
-            with patch.object(made.module, "Credential", boom):
+            with ExitStack() as patched:
+                for module in made.modules:
+                    if hasattr(module, "Credential"):
+                        patched.enter_context(patch.object(module, "Credential", boom))
                 assert ask(made, vendor) == 500
 
     return drive
@@ -278,8 +282,7 @@ def renew(made: "Function") -> None:
     made.twin.reset()
     made.module.vendor._keyring._held_until = 0.0
     made.module.vendor._keyring._rejections.clear()
-    if hasattr(made.module, "sign_in"):
-        made.module.sign_in.forget()
+    made.forget_sign_in()
 
 
 def ask(made: "Function", vendor: Vendor, body: Any = AS_IT_IS) -> int:
@@ -490,9 +493,9 @@ def test_a_broadcast_is_not_written_down(
 
 def test_the_keys_place_in_memory_has_no_name_that_shows_it(start: Callable[[Vendor], "Function"]) -> None:
     for vendor in ALL:
-        module = start(vendor).module
-        names = {**vars(module), **vars(module.vendor), **vars(module.vendor._keyring)}
-        assert traces(repr({name: value for name, value in names.items() if name != "__builtins__"})) == []
+        made = start(vendor)
+        for place in (*made.modules, made.module.vendor, made.module.vendor._keyring):
+            assert traces(repr({name: value for name, value in vars(place).items() if name != "__builtins__"})) == []
 
 
 LOUD = {

@@ -199,9 +199,9 @@ class Dies:
     """In the place of a function's `ask`: ends the process before or after one vendor call, as a Lambda time-out does."""
 
     def __init__(self, odyssey: "Function", path: str, *, asked: bool) -> None:
-        self._ask = odyssey.module.ask
+        self._ask = odyssey.module.credentials.ask
         self._path, self._asked = path, asked
-        setattr(odyssey.module, "ask", self)  # noqa: B010 - mypy knows modules of no such name
+        odyssey.module.credentials.ask = self
 
     def __call__(self, path: str, *parts: Any) -> Any:
         if path == self._path:
@@ -357,7 +357,7 @@ def test_a_repeat_that_fails_gives_back_no_count(
     odyssey: "Function", bundle: "Bundle", table: str, vendor: OdysseyTwin, path: str
 ) -> None:
     mint(odyssey)
-    odyssey.module.sign_in.forget()
+    odyssey.forget_sign_in()
     vendor.fault(Fault(path=path, status=500))
     assert mint(odyssey).body["code"] == "vendor_error"
     assert used(bundle, table) == {"hour": 1, "day": 1}

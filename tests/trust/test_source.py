@@ -47,8 +47,9 @@ def imports(path: Path) -> set[str]:
             case ast.Import(names=imported):
                 found |= {alias.name for alias in imported}
             case ast.ImportFrom(module=module, names=imported, level=level):
-                assert level == 0, f"{path}: relative import"
-                found |= {module or "", *(f"{module}.{alias.name}" for alias in imported)}
+                assert level == 0 or (level == 1 and path in FUNCTIONS), f"{path}: relative import"
+                origin = "." * level + (module or "")
+                found |= {origin, *(f"{origin}.{alias.name}" for alias in imported)}
     return found
 
 
