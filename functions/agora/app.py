@@ -3,36 +3,25 @@
 Facts and sources: docs/vendors/agora.md.
 """
 
-import base64
 import hmac
 import re
 import secrets
-import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from struct import pack
 from time import time
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated
 
 import msgspec
 
 from minting.bodies import Body
 from minting.callers import Caller
 from minting.credentials import Credential, CredentialTraits
-from minting.keys import Key
 from minting.operations import Mint, Request
 from minting.problems import FieldError, not_allowed
 from minting.settings import OWN, AllowList, ClientFields, Settings
 from minting.vendor import Vendor
 
-RTC, RTM = 1, 2
-"""The types of services.
-
-RTC has the privileges 1 (join) and 2 to 4 (publish audio, video and data). RTM has 1 (log in).
-"""
-
-PRIVILEGES = {"publisher": (1, 2, 3, 4), "subscriber": (1,)}
-LOGIN = (1,)
+from .access_token import AgoraKey, Role, Service, access_token, rtc, rtm
 
 MAX_CHANNEL = 63
 MAX_TTL = 86_400
@@ -80,20 +69,6 @@ class AgoraSettings(Settings, frozen=True, kw_only=True):
     agora_client_fields: ClientFields = ClientFields()
 
 
-type Hexadecimal = Annotated[str, msgspec.Meta(pattern=r"\A\s*[0-9a-fA-F]{32}\s*\Z")]
-
-
-class AgoraKey(Key, frozen=True):
-    """The vendor's secret. The App ID alone is public."""
-
-    app_id: Hexadecimal
-    app_certificate: Hexadecimal
-
-    def __post_init__(self) -> None:
-        for name in self.__struct_fields__:
-            msgspec.structs.force_setattr(self, name, getattr(self, name).strip())
-
-
 type Channel = Annotated[
     str, msgspec.Meta(pattern=rf"\A[A-Za-z0-9 !#$%&()+\-:;<=.>?@\[\]^_{{}}|~,]{{1,{MAX_CHANNEL}}}\Z")
 ]
@@ -108,7 +83,7 @@ class TokenRequest(Body, frozen=True):
     """
 
     channel: Channel
-    role: Literal["publisher", "subscriber"]
+    role: Role
     uid: Annotated[int, msgspec.Meta(ge=1, le=4_294_967_295)] | None = None
     account: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | None = None
     ttl_seconds: Annotated[int, msgspec.Meta(ge=60, le=MAX_TTL)] = 3600
@@ -126,19 +101,6 @@ class ChannelToken(msgspec.Struct, frozen=True):
     channel: str
     uid: int | str
     token: str
-
-
-class Service(NamedTuple):
-    """One service in a token: its type, its privileges, and the names that they are bound to."""
-
-    kind: int
-    privileges: tuple[int, ...]
-    names: tuple[str, ...]
-
-    def packed(self, seconds: int) -> bytes:
-        """The bytes of the service. Each privilege ends with the token."""
-        privileges = b"".join(pack("<HI", privilege, seconds) for privilege in self.privileges)
-        return pack("<HH", self.kind, len(self.privileges)) + privileges + b"".join(map(text, self.names))
 
 
 def public(fields: ClientFields) -> dict[str, str | int]:
@@ -236,29 +198,13 @@ def uid_of(channel: str, caller_id: str, key: AgoraKey) -> int:
 
 
 def services_of(body: TokenRequest, user: str) -> Iterator[Service]:
-    """The services of a token, in the order of their types, as the format requires.
+    """The services of a token, in the order of their types.
 
     The user has the same name in all of them.
     """
-    yield Service(RTC, PRIVILEGES[body.role], (body.channel, user))
+    yield rtc(body.role, body.channel, user)
     if body.rtm:
-        yield Service(RTM, LOGIN, (user,))
-
-
-def access_token(key: AgoraKey, services: Iterator[Service], issued: int, seconds: int, salt: int) -> str:
-    """An AccessToken2. It ends `seconds` after `issued` (Unix seconds), with all its privileges."""
-    packed = [service.packed(seconds) for service in services]
-    info = text(key.app_id) + pack("<IIIH", issued, seconds, salt, len(packed)) + b"".join(packed)
-    signing_key = key.app_certificate.encode()
-    for number in (issued, salt):
-        signing_key = hmac.digest(pack("<I", number), signing_key, "sha256")
-    signature = hmac.digest(signing_key, info, "sha256")
-    return "007" + base64.b64encode(zlib.compress(pack("<H", len(signature)) + signature + info)).decode()
-
-
-def text(value: str) -> bytes:
-    """A string in the token's format: its length, then its bytes."""
-    return pack("<H", len(value)) + value.encode("ascii")
+        yield rtm(user)
 
 
 vendor.cannot_revoke("POST /v1/agora/tokens/revoke", "token", timedelta(seconds=MAX_TTL))

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from functions.agora.access_token import AgoraKey, access_token, rtc
 from local.parameters import PAIRS
 from minting import keyring
 from minting.callers import Caller
@@ -148,10 +149,9 @@ def token_of(mint: Minted) -> Read:
 # The token
 
 
-def test_the_vendors_test_vector_comes_out(function: Fresh) -> None:
-    app = function("agora").module
-    service = app.Service(app.RTC, PUBLISHER, ("room-1", "1234"))
-    token = app.access_token(app.AgoraKey(APP_ID, CERTIFICATE), iter([service]), 1_700_000_000, 600, 12_345_678)
+def test_the_vendors_test_vector_comes_out() -> None:
+    service = rtc("publisher", "room-1", "1234")
+    token = access_token(AgoraKey(APP_ID, CERTIFICATE), [service], 1_700_000_000, 600, 12_345_678)
     assert unpacked(token).hex() == "2000" + SIGNATURE + VECTOR
 
 
