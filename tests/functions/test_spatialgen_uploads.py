@@ -11,6 +11,7 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from functions.spatialgen import upload_rules
 from local.twins.spatialgen_uploads import EXTENSIONS, LANGUAGES, LAYOUTS, PERSPECTIVES, start_faults
 from local.twins.twin import Fault
 from minting.bodies import decode_request
@@ -291,7 +292,7 @@ def test_every_role_has_its_endings(warm: Fresh) -> None:
 
 
 def test_roles_layouts_endings_and_languages_are_the_twins_and_no_others(warm: Fresh) -> None:
-    app = warm("spatialgen").module
+    app = upload_rules
     assert {role: set(endings) for role, endings in app.EXTENSIONS.items()} == EXTENSIONS
     assert {"audio": LANGUAGES | {"zxx"}, "subtitle": LANGUAGES} == app.LANGUAGE_TAGS
     assert set(app.LAYOUT_ROLES) == set(LAYOUTS)
@@ -356,7 +357,7 @@ drawn = st.fixed_dictionaries(
 
 def test_an_upload_starts_just_where_the_vendor_would_start_it(warm: Fresh) -> None:
     """The twin has the rules from the same sheet, in code of its own."""
-    shape = warm("spatialgen").module.StartRequest
+    shape = warm("spatialgen").module.uploads.StartRequest
     post = {"requestContext": {"http": {"method": "POST"}}, "headers": {"content-type": "application/json"}}
 
     @given(drawn)
@@ -373,7 +374,7 @@ def test_an_upload_starts_just_where_the_vendor_would_start_it(warm: Fresh) -> N
 
 
 def test_any_json_at_all_is_told_its_faults(warm: Fresh) -> None:
-    shape = warm("spatialgen").module.StartRequest
+    shape = warm("spatialgen").module.uploads.StartRequest
     inner = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), st.lists, max_leaves=5)
     fields = st.sampled_from(["videoName", "layout", "files", "perspective", "fileName", "fileRole", "languageTag"])
     values = st.recursive(inner, lambda deeper: st.lists(deeper) | st.dictionaries(fields, deeper), max_leaves=9)
