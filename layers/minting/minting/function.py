@@ -41,7 +41,7 @@ class Function(ABC):
     """Answers the events of one Lambda. `name` is in its records."""
 
     def __init__(self, name: str, settings: FunctionSettings) -> None:
-        gc.freeze()  # everything is imported by now, and none of it becomes garbage
+        gc.freeze()  # what is imported by now never becomes garbage
         gc.enable()
         self.name = name
         self.routes: dict[str, tuple[Operation, Handler]] = {}
