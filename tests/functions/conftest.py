@@ -10,6 +10,9 @@ from uuid import uuid4
 import boto3
 import pytest
 
+from tests.functions.spatialgen_uploads import Upload
+from tests.trust.unlimited import without_limits
+
 pytest.register_assert_rewrite("tests.functions.contract")
 
 if TYPE_CHECKING:
@@ -48,6 +51,38 @@ def warm(
         return uses.pop()
 
     return shared
+
+
+@pytest.fixture
+def tableless(
+    bundle: "Bundle", monkeypatch: pytest.MonkeyPatch, _warm_functions: dict[str, list["Function"]]
+) -> Callable[..., "Function"]:
+    """`tableless(vendor, secret={...}, VARIABLE="...")`: a function whose table is empty and takes every write.
+
+    It asks AWS for nothing but its secret, so it is much faster. No limit is near, nothing has an owner, and a retry does not
+    wait. Without a secret and variables, other tests use it too: a test that changes its key gives it a secret.
+    """
+    monkeypatch.setattr("minting.breaker.THRESHOLD", 1_000_000)
+    monkeypatch.setattr("urllib3.util.retry.Retry._sleep_backoff", lambda _: None)
+
+    def made(vendor: str, secret: object = None, **changes: str) -> "Function":
+        if secret is not None or changes:
+            return without_limits(bundle, vendor, secret, **changes)
+        shared = _warm_functions.setdefault(f"{vendor} without a table", [])
+        shared += [] if shared else [without_limits(bundle, vendor)]
+        shared[0].module.vendor._keyring._rejections.clear()
+        shared[0].forget_sign_in()
+        return shared[0]
+
+    return made
+
+
+@pytest.fixture
+def begun(tableless: Callable[..., "Function"], monkeypatch: pytest.MonkeyPatch) -> Upload:
+    """SpatialGen's upload `s-1` with its file `f-1`. Every caller owns it, and the test says what the vendor replies."""
+    spatialgen = tableless("spatialgen")
+    monkeypatch.setattr(spatialgen.module.vendor.owners, "require_owner", lambda *_: None)
+    return Upload(spatialgen, "s-1", [{"uploadId": "f-1"}])
 
 
 def _lasting_table(bundle: "Bundle") -> str:

@@ -1,4 +1,4 @@
-"""Odyssey's broadcasts: a host sends viewers, and the token with them, to the vendor's hosts and nowhere else."""
+"""Odyssey's broadcasts: a host can send viewers, and their token, to the vendor's hosts only."""
 
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -36,9 +36,9 @@ GOOD = [
     "https://stream.odyssey.ml/b#evil.com",
     "https://stream.odyssey.ml/" + "b" * (2048 - 26),
 ]
-"""Whatever stands behind the host goes to the host."""
+"""Everything behind the host goes to the host."""
 
-NO_URLS: dict[str, list[Any]] = {
+REFUSED: dict[str, list[Any]] = {
     "another scheme": [
         "http://stream.odyssey.ml/b",
         "ws://stream.odyssey.ml/b",
@@ -112,7 +112,7 @@ NO_URLS: dict[str, list[Any]] = {
         "https://stream.odyssey.m\u2113/b",
         "https://evil.com\u2100.odyssey.ml/",
     ],
-    "what is not seen": [
+    "invisible characters": [
         f"https://stream{unseen}.odyssey.ml{other}/b"
         for unseen in ("\u200b", "\u00ad", "\u202e", "\ufeff", "\u00a0", "\u2028")
         for other in ("", unseen)
@@ -126,7 +126,7 @@ NO_URLS: dict[str, list[Any]] = {
             (f"http://evil.com/{space}", "", "", ""),
         )
     ],
-    "a fragment for a path": [
+    "a fragment in place of a path": [
         "https://stream.odyssey.ml#/b",
         "https://evil.com#.odyssey.ml/b",
         "https://evil.com#@stream.odyssey.ml/",
@@ -147,7 +147,7 @@ NO_URLS: dict[str, list[Any]] = {
         "https://a&b.odyssey.ml/",
     ],
     "too long": ["https://stream.odyssey.ml/" + "b" * (2049 - 26), f"https://{'a' * 250}.odyssey.ml/b"],
-    "not a text": [5, True, [], {}, ["https://stream.odyssey.ml/b"]],
+    "not a string": [5, True, [], {}, ["https://stream.odyssey.ml/b"]],
 }
 ELSEWHERE = [
     *(f"https://stream.odyssey.ml:{port}/b" for port in (80, 8443, 4430, 44, "0443", 65979)),
@@ -177,15 +177,16 @@ ELSEWHERE = [
 
 
 @pytest.fixture
-def odyssey(warm: Fresh) -> "Function":
-    return warm("odyssey")
+def odyssey(tableless: Fresh) -> "Function":
+    return tableless("odyssey")
 
 
 def register(odyssey: "Function", **fields: object) -> "Answer":
     return odyssey.ask("odyssey-register", {"webrtc_url": GOOD[0], "spectator_token": TOKEN} | fields)
 
 
-def test_urls_on_the_vendors_hosts_are_taken_and_given_as_they_are(odyssey: "Function") -> None:
+def test_urls_on_the_vendors_hosts_are_returned_unchanged(warm: Fresh) -> None:
+    odyssey = warm("odyssey")
     for url in GOOD:
         answer = register(odyssey, webrtc_url=url, hls_url=url)
         assert answer.status == 201, url
@@ -194,17 +195,15 @@ def test_urls_on_the_vendors_hosts_are_taken_and_given_as_they_are(odyssey: "Fun
 
 
 @pytest.mark.parametrize("field", ["webrtc_url", "hls_url"])
-@pytest.mark.parametrize("trick", NO_URLS)
-def test_what_is_no_plain_secure_url_is_refused(odyssey: "Function", trick: str, field: str) -> None:
-    for url in NO_URLS[trick]:
+@pytest.mark.parametrize("trick", REFUSED)
+def test_a_malformed_or_insecure_url_is_refused(odyssey: "Function", trick: str, field: str) -> None:
+    for url in REFUSED[trick]:
         answer = register(odyssey, **{field: url})
         assert (said(answer), faults(answer)) == (INVALID, [field]), url
 
 
 @pytest.mark.parametrize("field", ["webrtc_url", "hls_url"])
-def test_a_url_on_a_host_that_is_not_listed_is_not_allowed_and_told_which_parameter_lists_hosts(
-    odyssey: "Function", field: str
-) -> None:
+def test_the_refusal_of_an_unlisted_host_names_the_parameter_that_lists_hosts(odyssey: "Function", field: str) -> None:
     for url in ELSEWHERE:
         answer = register(odyssey, **{field: url})
         assert (said(answer), faults(answer)) == (NOT_ALLOWED, [field]), url
@@ -213,8 +212,8 @@ def test_a_url_on_a_host_that_is_not_listed_is_not_allowed_and_told_which_parame
         assert "ODYSSEY_BROADCAST_HOSTS" in message
 
 
-def test_a_host_that_is_listed_with_a_port_is_offered_at_that_port_alone(function: Fresh) -> None:
-    odyssey = function("odyssey", ODYSSEY_BROADCAST_HOSTS=".odyssey.ml:8889")
+def test_a_host_listed_with_a_port_is_allowed_at_that_port_only(tableless: Fresh) -> None:
+    odyssey = tableless("odyssey", ODYSSEY_BROADCAST_HOSTS=".odyssey.ml:8889")
     told = {port: register(odyssey, webrtc_url=f"https://stream.odyssey.ml{port}/b") for port in (":8889", ":8888", "")}
     assert [said(told[port]) if port != ":8889" else told[port].status for port in told] == [
         201,
@@ -223,7 +222,7 @@ def test_a_host_that_is_listed_with_a_port_is_offered_at_that_port_alone(functio
     ]
 
 
-def test_all_faults_are_told_at_once(odyssey: "Function") -> None:
+def test_a_refusal_names_all_errors_at_once(odyssey: "Function") -> None:
     elsewhere = register(odyssey, webrtc_url=ELSEWHERE[0], hls_url=ELSEWHERE[1])
     assert (said(elsewhere), faults(elsewhere)) == (NOT_ALLOWED, ["hls_url", "webrtc_url"])
     wrong: dict[str, Any] = {
@@ -238,7 +237,7 @@ def test_all_faults_are_told_at_once(odyssey: "Function") -> None:
     assert (said(refused), faults(refused)) == (INVALID, sorted(wrong))
 
 
-def test_a_refusal_does_not_repeat_what_was_sent(odyssey: "Function") -> None:
+def test_a_refusal_does_not_repeat_the_request(odyssey: "Function") -> None:
     for url in (f"https://evil.com/?token={TOKEN}", f"http://{TOKEN}"):
         assert TOKEN not in register(odyssey, webrtc_url=url).raw["body"]
 
@@ -254,10 +253,8 @@ def test_a_refusal_does_not_repeat_what_was_sent(odyssey: "Function") -> None:
         (".ml", {"odyssey.ml", "a.odyssey.ml", "b.a.odyssey.ml", "evilodyssey.ml"}),
     ],
 )
-def test_a_listed_name_is_for_itself_and_with_a_dot_for_all_below_it(
-    function: Fresh, hosts: str, allowed: set[str]
-) -> None:
-    odyssey = function("odyssey", ODYSSEY_BROADCAST_HOSTS=hosts, CALLER_PER_HOUR="100")
+def test_a_listed_name_with_a_dot_allows_all_hosts_below_it(tableless: Fresh, hosts: str, allowed: set[str]) -> None:
+    odyssey = tableless("odyssey", ODYSSEY_BROADCAST_HOSTS=hosts)
     asked = ["odyssey.ml", "a.odyssey.ml", "b.a.odyssey.ml", "evilodyssey.ml", "cdn.example", "x.cdn.example"]
     assert {host for host in asked if register(odyssey, webrtc_url=f"https://{host}/b").status == 201} == allowed
 
@@ -293,7 +290,7 @@ def accepted(module: Any, url: str) -> bool:
 
 @settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(url=tricky)
-def test_every_reader_of_urls_sees_the_vendors_host_in_what_is_accepted(odyssey: "Function", url: str) -> None:
+def test_every_url_parser_finds_the_vendors_host_in_an_accepted_url(odyssey: "Function", url: str) -> None:
     if not accepted(odyssey.module.broadcasts, url):
         return
     parts = urlsplit(url)

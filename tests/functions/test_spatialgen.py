@@ -1,106 +1,140 @@
-"""SpatialGen: the lease of the one key that may be handed out, and the many reasons not to."""
+"""SpatialGen: what holds for all its operations. Each uses one of two keys, and no reply of the vendor's breaks it."""
 
-from datetime import UTC, datetime, timedelta
+import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tests.functions.contract import NOT_CONFIGURED, Fresh, minted, said
+from local.twins.twin import Fault
+from minting.deadline import Deadline
+from tests.conftest import Answer
+from tests.functions.contract import NOT_CONFIGURED, Fresh, said
+from tests.functions.spatialgen_uploads import COMPLETED, LOUD, PART, READONLY, SIGNED, Upload, started, twin_of, upload
 
-LONG_AGO = "2020-01-01T00:00:00Z"
-UPLOAD = {"key": "an-upload-key"}
-
-
-def readonly(**changes: Any) -> dict[str, Any]:
-    return {"key": "a-readonly-key", "expires_at": "2999-01-01T00:00:00Z"} | changes
-
-
-def test_a_lease_is_the_readonly_key_with_its_own_expiry(function: Fresh) -> None:
-    expires_at = (datetime.now(UTC) + timedelta(days=7)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    mint = minted(
-        function("spatialgen", {"readonly": readonly(expires_at=expires_at), "upload": UPLOAD}).ask("spatialgen-lease")
-    )
-    assert mint.fields == {"key": "a-readonly-key", "role": "readonly", "expires_at": expires_at}
-    assert (mint.vendor, mint.facts, mint.expires_at) == ("spatialgen", set(), expires_at)
-    assert mint.expires_in in range(7 * 86_400 - 3, 7 * 86_400 + 1)
-
-
-def test_a_lease_asks_the_vendor_nothing(function: Fresh) -> None:
-    spatialgen = function("spatialgen")
-    assert minted(spatialgen.ask("spatialgen-lease"))
-    assert spatialgen.twin.calls == []
+OTHERS = ["spatialgen-lease", "spatialgen-videos", "spatialgen-streams", "spatialgen-widevine"]
+"""The events that use the readonly key."""
 
 
 @pytest.mark.parametrize(
-    ("theirs", "ours"),
-    [
-        ("2999-01-01T00:00:00+02:00", "2998-12-31T22:00:00Z"),
-        ("2999-01-01T00:00:00.987Z", "2999-01-01T00:00:00Z"),
-        ("2999-01-01T00:00:00-00:00", "2999-01-01T00:00:00Z"),
-    ],
+    ("event", "outcome"), list(zip(OTHERS, ["minted", "read", "read", "licensed"], strict=True)), ids=OTHERS
 )
-def test_an_expiry_in_any_zone_is_told_in_utc(function: Fresh, theirs: str, ours: str) -> None:
-    mint = minted(function("spatialgen", {"readonly": readonly(expires_at=theirs)}).ask("spatialgen-lease"))
-    assert (mint.fields["expires_at"], mint.expires_at) == (ours, ours)
+def test_the_record_has_the_outcome_and_the_caller(
+    tableless: Fresh, capsys: pytest.CaptureFixture[str], event: str, outcome: str
+) -> None:
+    assert tableless("spatialgen").ask(event, sub="bob").status < 300
+    [record] = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "mint_id" in line]
+    assert (record["outcome"], record["caller"]["sub"]) == (outcome, "bob")
 
 
-def test_a_role_that_says_readonly_is_fine(function: Fresh) -> None:
-    assert minted(function("spatialgen", {"readonly": readonly(role="readonly")}).ask("spatialgen-lease"))
+# Keys
 
 
-UNUSABLE: dict[str, Any] = {
-    "nothing": {},
-    "no JSON": "not JSON",
-    "upload only": {"upload": UPLOAD},
-    "admin only": {"admin": readonly()},
-    "null": {"readonly": None, "upload": UPLOAD},
-    "another vendor's": {"api_key": "a-key"},
-    "role admin": {"readonly": readonly(role="admin")},
-    "role upload": {"readonly": readonly(role="upload")},
-    "role null": {"readonly": readonly(role=None)},
-    "no expiry": {"readonly": {"key": "a-readonly-key"}},
-    "empty key": {"readonly": readonly(key="")},
-    "key of two lines": {"readonly": readonly(key="two\nlines")},
-    "a date": {"readonly": readonly(expires_at="2999-01-01")},
-    "no zone": {"readonly": readonly(expires_at="2999-01-01T00:00:00")},
-    "a number": {"readonly": readonly(expires_at=32503680000)},
-    "expired": {"readonly": readonly(expires_at=LONG_AGO)},
-    "expired just now": {"readonly": readonly(expires_at=datetime.now(UTC).isoformat())},
+def test_no_response_contains_the_upload_key(begun: Upload) -> None:
+    spatialgen = begun.function
+    answers = []
+    for status in (200, 400, 401, 403, 404, 409, 500):
+        spatialgen.twin.reset()
+        spatialgen.module.vendor._keyring._rejections.clear()
+        begun = started(spatialgen)
+        spatialgen.twin.fault(Fault(status=status, body=LOUD | {"message": "{key}", "uploadId": "f"}))
+        answers += [begun.sign(), begun.complete(), begun.cancel(), spatialgen.ask("spatialgen-start", upload())]
+    assert answers
+    assert not any("spatialgen-local" in json.dumps(answer.raw) for answer in answers)
+
+
+def test_no_upload_fails_while_the_key_is_rotated(function: Fresh) -> None:
+    spatialgen = function("spatialgen")
+    begun = started(spatialgen)
+    for ask in (lambda: started(spatialgen), begun.sign, begun.cancel):
+        old = spatialgen.module.vendor._keyring.current(Deadline(5)).upload.key
+        spatialgen.put_key({"upload": {"key": twin_of(spatialgen).rotate(old)}})
+        answer = ask()
+        assert isinstance(answer, Upload) or answer.status in {200, 204}
+
+
+@pytest.mark.parametrize("secret", [{}, {"readonly": READONLY}, {"upload": None, "readonly": READONLY}])
+def test_a_start_without_an_upload_key_is_not_configured(tableless: Fresh, secret: dict[str, Any]) -> None:
+    spatialgen = tableless("spatialgen", secret)
+    assert said(spatialgen.ask("spatialgen-start", upload())) == NOT_CONFIGURED
+    assert spatialgen.twin.calls == []
+
+
+def test_a_new_upload_key_is_used_at_once(tableless: Fresh) -> None:
+    spatialgen = tableless("spatialgen", {"readonly": READONLY})
+    spatialgen.put_key({"readonly": READONLY, "upload": {"key": " spatialgen-local-upload\n"}})
+    assert started(spatialgen)
+
+
+@pytest.mark.parametrize("upload_key", [None, {"key": "a-revoked-key"}])
+def test_a_bad_upload_key_stops_uploads_only(function: Fresh, upload_key: dict[str, str] | None) -> None:
+    spatialgen = function("spatialgen", {"readonly": READONLY, "upload": upload_key})
+    codes = {spatialgen.ask("spatialgen-start", upload()).body["code"] for _ in range(3)}
+    assert codes == {"vendor_key_rejected" if upload_key else "not_configured"}
+    assert len(spatialgen.twin.calls) == (1 if upload_key else 0)
+    assert {spatialgen.ask(event).status for event in OTHERS} == {200, 201}
+
+
+@pytest.mark.parametrize(
+    "readonly", [None, READONLY | {"key": "a-revoked-key"}, READONLY | {"expires_at": "2020-01-01T00:00:00Z"}]
+)
+def test_a_bad_readonly_key_stops_no_upload(function: Fresh, readonly: dict[str, str] | None) -> None:
+    spatialgen = function("spatialgen", {"readonly": readonly, "upload": {"key": "spatialgen-local-upload"}})
+    assert {spatialgen.ask(event).status for event in OTHERS[1:]} <= {502, 503}
+    assert started(spatialgen).sign().status == 200
+
+
+# Odd replies
+
+DIGITS = "5000 digits"
+ODD: list[Any] = [10**30, -1, 1.5, "", "é", "\ud800", "9999-12-31T23:59:59-14:00", DIGITS, True, None, [], {}]
+REPLIES: dict[str, list[Any]] = {
+    "sign": [SIGNED | {"parts": [PART | {name: value}]} for name in PART for value in ODD],
+    "complete": [COMPLETED | {name: value} for name in ("libraryId", "totalBytes", "status") for value in ODD],
+    "videos": [[{"stream": {"jobId": value}, "library": {"folderName": "Home"}}] for value in ODD],
+    "streams": [{"streams": [], "library": {"folderName": "Home", "id": value}} for value in ODD],
 }
+"""Replies to each operation, each with one odd value."""
+
+KEYS = ["uploadId", "files", "parts", "partNumber", "sizeBytes", "byteStart", "url", "library", "streams"]
+any_reply = st.recursive(
+    st.sampled_from(ODD),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner),
+    max_leaves=12,
+)
 
 
-@pytest.mark.parametrize("secret", UNUSABLE.values(), ids=UNUSABLE)
-def test_without_a_live_readonly_key_nothing_is_handed_out(function: Fresh, secret: object) -> None:
-    answer = function("spatialgen", secret).ask("spatialgen-lease")
-    assert said(answer) == NOT_CONFIGURED
-    assert "-key" not in answer.raw["body"]
+def ask(begun: Upload, operation: str) -> Answer:
+    match operation:
+        case "sign":
+            return begun.sign()
+        case "complete":
+            return begun.complete()
+        case "cancel":
+            return begun.cancel()
+    return begun.function.ask(f"spatialgen-{operation}")
 
 
-@pytest.mark.parametrize("asked", [{"role": "admin"}, {"role": "upload"}, {"role": "readonly"}, {"key": "upload"}])
-def test_a_caller_cannot_choose_a_role(function: Fresh, asked: dict[str, str]) -> None:
-    answer = function("spatialgen").ask("spatialgen-lease", asked)
-    assert (answer.status, answer.body["code"]) == (400, "invalid_request")
+def assert_no_fault_of_ours(begun: Upload, body: Any, *operations: str) -> None:
+    """Asks for operations to which the vendor replies with `body`."""
+    begun.function.twin.reset()
+    begun.function.twin.fault(Fault(body=json.dumps(body).replace(f'"{DIGITS}"', "9" * 5000)))
+    for operation in operations:
+        answer = ask(begun, operation)
+        assert answer.status < 300 or answer.body["code"] in {"vendor_malformed", "not_found"}
 
 
-@pytest.mark.parametrize("before", [readonly(expires_at=LONG_AGO), None], ids=["expired", "none"])
-def test_a_key_replaced_while_the_function_is_warm_is_leased_at_once(function: Fresh, before: Any) -> None:
-    spatialgen = function("spatialgen", {"readonly": before})
-    spatialgen.put_key({"readonly": readonly(key="the-new-key")})
-    assert minted(spatialgen.ask("spatialgen-lease")).fields["key"] == "the-new-key"
+@pytest.mark.parametrize("operation", REPLIES)
+def test_an_odd_value_in_a_reply_causes_no_internal_error(begun: Upload, operation: str) -> None:
+    for body in REPLIES[operation]:
+        assert_no_fault_of_ours(begun, body, operation)
 
 
-def test_a_key_taken_out_while_the_function_is_warm_leaves_the_old_refusal(function: Fresh) -> None:
-    spatialgen = function("spatialgen", {"readonly": readonly(expires_at=LONG_AGO)})
-    spatialgen.put_key({"upload": UPLOAD})
-    assert said(spatialgen.ask("spatialgen-lease")) == NOT_CONFIGURED
+def test_no_reply_causes_an_internal_error(begun: Upload) -> None:
+    @given(st.sampled_from([body for bodies in REPLIES.values() for body in bodies]) | any_reply)
+    @settings(max_examples=50, deadline=None)
+    def hold(body: Any) -> None:
+        assert_no_fault_of_ours(begun, body, *REPLIES, "cancel")
 
-
-def test_an_expired_key_is_refused_again_and_again(function: Fresh) -> None:
-    spatialgen = function("spatialgen", {"readonly": readonly(expires_at=LONG_AGO)})
-    assert [said(spatialgen.ask("spatialgen-lease")) for _ in range(3)] == [NOT_CONFIGURED] * 3
-
-
-def test_an_upload_key_in_the_readonly_place_is_not_leased(function: Fresh) -> None:
-    both = {"readonly": {"key": "one", "expires_at": "2999-01-01T00:00:00Z"}, "upload": {"key": "one"}}
-    answer = function("spatialgen", secret=both).ask("spatialgen-lease")
-    assert (answer.status, answer.body["code"]) == (503, "not_configured")
+    hold()

@@ -1,4 +1,4 @@
-"""SpatialGen: Widevine licences for players that hold no key."""
+"""SpatialGen: Widevine licences for players, which hold no key."""
 
 import base64
 import json
@@ -21,6 +21,7 @@ from tests.functions.contract import (
     faults,
     said,
 )
+from tests.functions.spatialgen_uploads import READONLY
 
 EVENT = "spatialgen-widevine"
 KEY_ID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
@@ -31,16 +32,16 @@ def wanted(size: int = 3000, **changes: Any) -> dict[str, Any]:
     return {"key_id": KEY_ID, "license_challenge": base64.b64encode(bytes(size)).decode()} | changes
 
 
-def test_a_licence_is_the_vendors_and_nothing_more(warm: Fresh) -> None:
-    spatialgen = warm("spatialgen")
+def test_a_licence_is_the_vendors_and_has_no_other_field(tableless: Fresh) -> None:
+    spatialgen = tableless("spatialgen")
     spatialgen.twin.fault(Fault(body={"license": "TElDRU5DRQ==", "apiKey": "{key}", "policy": {}}))
     answer = spatialgen.ask(EVENT, wanted())
     assert (answer.status, answer.body) == (200, {"license": "TElDRU5DRQ=="})
     assert answer.headers == {"content-type": "application/json", "cache-control": "no-store"}
 
 
-def test_the_vendors_drm_is_asked_with_the_readonly_key(warm: Fresh) -> None:
-    spatialgen = warm("spatialgen")
+def test_the_vendors_drm_gets_the_readonly_key(tableless: Fresh) -> None:
+    spatialgen = tableless("spatialgen")
     assert spatialgen.ask(EVENT, wanted(key_id=KEY_ID.upper())).body["license"]
     [call] = spatialgen.twin.calls
     assert (call.method, call.path, json.loads(call.body)) == ("POST", "/widevine/license", wanted())
@@ -48,8 +49,8 @@ def test_the_vendors_drm_is_asked_with_the_readonly_key(warm: Fresh) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 16 * 1024 - 1])
-def test_a_challenge_may_have_sixteen_kilobytes(warm: Fresh, size: int) -> None:
-    assert warm("spatialgen").ask(EVENT, wanted(size)).status == 200
+def test_a_challenge_may_have_sixteen_kilobytes(tableless: Fresh, size: int) -> None:
+    assert tableless("spatialgen").ask(EVENT, wanted(size)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -68,23 +69,23 @@ def test_a_challenge_may_have_sixteen_kilobytes(warm: Fresh, size: int) -> None:
     ],
     ids=lambda value: json.dumps(value)[:60],
 )
-def test_what_is_no_challenge_is_refused_and_the_vendor_not_asked(warm: Fresh, body: Any, fields: list[str]) -> None:
-    spatialgen = warm("spatialgen")
+def test_an_invalid_challenge_is_refused_without_a_call(tableless: Fresh, body: Any, fields: list[str]) -> None:
+    spatialgen = tableless("spatialgen")
     answer = spatialgen.ask(EVENT, body)
     assert (said(answer), faults(answer)) == (INVALID, fields)
     assert spatialgen.twin.calls == []
 
 
-def test_a_larger_body_is_too_large(warm: Fresh) -> None:
-    assert said(warm("spatialgen").ask(EVENT, wanted(32 * 1024))) == TOO_LARGE
+def test_a_larger_body_is_too_large(tableless: Fresh) -> None:
+    assert said(tableless("spatialgen").ask(EVENT, wanted(32 * 1024))) == TOO_LARGE
 
 
 @pytest.mark.parametrize(
     "body",
     [{}, [], "", "licence", {"license": ""}, {"license": None}, {"license": 5}, {"license": {}}, {"license": "\ud800"}],
 )
-def test_an_answer_without_a_licence_is_malformed(warm: Fresh, body: Any) -> None:
-    spatialgen = warm("spatialgen")
+def test_a_reply_without_a_licence_is_malformed(tableless: Fresh, body: Any) -> None:
+    spatialgen = tableless("spatialgen")
     spatialgen.twin.fault(Fault(body=body))
     assert said(spatialgen.ask(EVENT)) == MALFORMED.of(200)
 
@@ -96,18 +97,15 @@ def test_an_answer_without_a_licence_is_malformed(warm: Fresh, body: Any) -> Non
         *(row for row in BY_STATUS if row[0] != 403),
     ],
 )
-def test_every_error_goes_by_its_status(
-    warm: Fresh, monkeypatch: pytest.MonkeyPatch, status: int, expected: Said
-) -> None:
-    monkeypatch.setattr("urllib3.util.retry.Retry._sleep_backoff", lambda _: None)
-    spatialgen = warm("spatialgen")
+def test_an_errors_status_decides(tableless: Fresh, status: int, expected: Said) -> None:
+    spatialgen = tableless("spatialgen")
     spatialgen.twin.fault(Fault(path="/widevine", status=status, body={"message": "{key}"}))
     answer = spatialgen.ask(EVENT)
     assert said(answer) == expected
     assert "spatialgen-local" not in json.dumps(answer.raw)
 
 
-def test_a_403_about_one_licence_stops_nobody_else_and_is_not_about_the_key(
+def test_a_403_about_one_licence_affects_no_other_caller_and_is_not_about_the_key(
     function: Fresh, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spatialgen = function("spatialgen")
@@ -117,36 +115,36 @@ def test_a_403_about_one_licence_stops_nobody_else_and_is_not_about_the_key(
     assert "vendor_key_rejected" not in capsys.readouterr().out
 
 
-def test_what_passes_at_once_costs_no_licence(function: Fresh) -> None:
-    spatialgen = function("spatialgen")
+def test_a_licence_is_retried_after_a_brief_failure(tableless: Fresh) -> None:
+    spatialgen = tableless("spatialgen")
     spatialgen.twin.fault(Fault(status=503, times=1))
     assert spatialgen.ask(EVENT).status == 200
 
 
-def test_a_rotated_key_costs_no_licence(function: Fresh) -> None:
-    spatialgen = function("spatialgen")
+def test_no_licence_fails_while_the_key_is_rotated(tableless: Fresh) -> None:
+    spatialgen = tableless("spatialgen", {"readonly": READONLY})
     twin: Any = spatialgen.twin
     new = twin.rotate("spatialgen-local-readonly")
-    spatialgen.put_key({"readonly": {"key": new, "expires_at": "2999-01-01T00:00:00Z"}})
+    spatialgen.put_key({"readonly": READONLY | {"key": new}})
     assert spatialgen.ask(EVENT).status == 200
 
 
 @pytest.mark.parametrize("secret", [{}, {"upload": {"key": "spatialgen-local-upload"}}])
-def test_without_a_readonly_key_nothing_is_licensed(function: Fresh, secret: dict[str, Any]) -> None:
-    spatialgen = function("spatialgen", secret)
+def test_a_licence_without_a_readonly_key_is_not_configured(tableless: Fresh, secret: dict[str, Any]) -> None:
+    spatialgen = tableless("spatialgen", secret)
     assert said(spatialgen.ask(EVENT)) == NOT_CONFIGURED
     assert spatialgen.twin.calls == []
 
 
 @pytest.mark.parametrize(("listed", "status"), [("", 403), ("Home", 200), ("*", 200)])
-def test_a_deployment_that_offers_no_folder_licenses_nothing(function: Fresh, listed: str, status: int) -> None:
-    spatialgen = function("spatialgen", SPATIALGEN_FOLDERS=listed)
+def test_a_deployment_without_a_folder_gives_no_licence(tableless: Fresh, listed: str, status: int) -> None:
+    spatialgen = tableless("spatialgen", SPATIALGEN_FOLDERS=listed)
     answer = spatialgen.ask(EVENT)
     assert answer.status == status
     assert status == 200 or said(answer) == NOT_ALLOWED
 
 
-def test_licences_are_counted_and_what_fails_is_given_back(function: Fresh) -> None:
+def test_licences_count_in_the_limits_unless_they_fail(function: Fresh) -> None:
     spatialgen = function("spatialgen", CALLER_PER_HOUR="2")
     spatialgen.twin.fault(Fault(status=500, times=2))
     assert [spatialgen.ask(EVENT).status for _ in range(5)] == [502, 502, 200, 200, 429]

@@ -23,10 +23,10 @@ class NoTable:
         return {}
 
 
-def without_limits(bundle: Bundle, vendor: str, secret: dict[str, Any] | None = None, **changes: str) -> Function:
-    """A fresh function without limits and queue, and with every avatar allowed."""
+def without_limits(bundle: Bundle, vendor: str, secret: object = None, **changes: str) -> Function:
+    """A fresh function without limits and queue, and with every avatar allowed. `secret` is JSON or text."""
     value = parameters.secret(vendor) if secret is None else secret
-    made = Function(bundle, vendor, ALLOWED | changes, json.dumps(value))
+    made = Function(bundle, vendor, ALLOWED | changes, value if isinstance(value, str) else json.dumps(value))
     made.module.vendor.table._client = NoTable()
     return made
 
