@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from openapi_schema_validator import OAS31Validator
 
-from local.openapi.file import FILE, fresh, kept, shown, written
 from tests.openapi.breaks import breaks
+from tools.openapi.file import FILE, fresh, kept, shown, written
 
 type Json = dict[str, Any]
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bench import worst_bill
-from bench.worst_bill import Vendor, deployed, of_flood, of_mints, parameters
 from local.template import read
 from minting import claims
 from minting.problems import CATALOGUE
 from tests.trust.table import items
 from tests.vendors import FUNCTIONS, VENDORS
+from tools import worst_bill
+from tools.worst_bill import Vendor, deployed, of_flood, of_mints, parameters
 
 if TYPE_CHECKING:
     from local.bundle import Bundle

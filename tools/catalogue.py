@@ -8,8 +8,8 @@ import msgspec
 
 from local.bundle import Bundle
 from local.functions import ROOT
-from local.operations import Owner, function_of, owners
 from minting.vendor import Vendor
+from tools.operations import Owner, function_of, owners
 
 DECLARED = ROOT / "functions/catalogue/declared.json"
 

@@ -5,10 +5,10 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from local.openapi.schemas import REF, Json
-from local.operations import Declared
 from minting.operations import SessionMint
 from minting.problems import CATALOGUE, FieldError, Kind
+from tools.openapi.schemas import REF, Json
+from tools.operations import Declared
 
 PROBLEM = "application/problem+json"
 

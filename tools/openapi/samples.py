@@ -8,9 +8,9 @@ from urllib.parse import parse_qs, quote
 import requests
 
 from local.bundle import Bundle
-from local.openapi.schemas import Json
-from local.operations import Declared
 from local.twins.twin import Fault
+from tools.openapi.schemas import Json
+from tools.operations import Declared
 
 GIVEN = {"ODYSSEY_SLOTS_PER_CALLER": "1"}
 """What a bundle is told whose samples are taken: with it, the second session of a caller is one too many."""

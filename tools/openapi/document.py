@@ -4,12 +4,12 @@ import re
 from collections.abc import Mapping
 from typing import NoReturn
 
-from local.openapi import problems
-from local.openapi.samples import FOLLOWS, Sample, Samples
-from local.openapi.schemas import REF, Json, referred, schemas_of, sendable, without
-from local.operations import Declared, Owner
 from minting import callers
 from minting.operations import SessionMint
+from tools.openapi import problems
+from tools.openapi.samples import FOLLOWS, Sample, Samples
+from tools.openapi.schemas import REF, Json, referred, schemas_of, sendable, without
+from tools.operations import Declared, Owner
 
 VERSION = "1.0.0"
 """The wire contract's: its first number is the routes' `v1`."""

@@ -7,10 +7,10 @@ from typing import Any
 
 from local.bundle import Bundle
 from local.functions import ROOT
-from local.openapi.document import document
-from local.openapi.samples import GIVEN, samples
-from local.openapi.schemas import Json
-from local.operations import owners
+from tools.openapi.document import document
+from tools.openapi.samples import GIVEN, samples
+from tools.openapi.schemas import Json
+from tools.operations import owners
 
 FILE = ROOT / "docs/openapi.json"
 
