@@ -55,7 +55,7 @@ def _run(host: str, port: str) -> int:
     except OSError as error:
         if error.errno not in {errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL}:
             raise
-        return _refuse(f"cannot listen on {host}:{port}: {error.strerror}; try another PORT=...")
+        return _refuse(f"cannot listen on {host}:{port}: {os.strerror(error.errno)}; try another PORT=...")
     except ValueError as error:
         return _refuse(f"cannot start: {error}")
     return 0

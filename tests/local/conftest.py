@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 import requests
+from werkzeug.wrappers import Request
 
 from local.authorizer import Authorizer
 from local.cors import Cors
 from local.functions import Function
-from local.gateway import Gateway
+from local.gateway import MAX_BODY_BYTES, Gateway
 from local.issuer import Issuer
 from local.routes import Route, Routes
 from local.server import Server
@@ -60,7 +61,7 @@ def issuer() -> Iterator[Issuer]:
 
 @pytest.fixture
 def served(issuer: Issuer) -> Iterator[Served]:
-    server = Server()
+    server = Server(max_body=MAX_BODY_BYTES)
     served = Served(issuer, server.url)
     guard = Authorizer(issuer.url, ["app", "other-app"])
     function = Function("Recorder", served.handler)
@@ -72,6 +73,6 @@ def served(issuer: Issuer) -> Iterator[Served]:
         Route("GET", "/open", function, None),
     ]
     own = {"POST /_local/token": issuer.answer_token}
-    server.start(Gateway(Routes(routes), Cors(CORS), own).answer)
+    server.start(Request.application(Gateway(Routes(routes), Cors(CORS), own).answer))
     yield served
     server.stop()

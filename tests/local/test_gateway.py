@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 import requests
+from werkzeug.wrappers import Request
 
 from local.cors import Cors
 from local.functions import Function
-from local.gateway import Gateway
+from local.gateway import MAX_BODY_BYTES, Gateway
 from local.hosts import Hosts
 from local.routes import Route, Routes
-from local.server import MAX_BODY_BYTES, Request
 from tests.local.conftest import ORIGIN, Served
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -57,8 +57,21 @@ def test_the_most_specific_route_wins(
 def test_a_named_method_is_before_any_whatever_the_template_names_first() -> None:
     function = Function("None", lambda _event, _context: None)
     routes = Routes(Route(method, "/v1/things", function, None) for method in ("ANY", "GET"))
-    matches = [routes.find(Request(method, "/v1/things", "", [])) for method in ("GET", "PUT")]
+    matches = [routes.find(method, "/v1/things") for method in ("GET", "PUT")]
     assert [match and match.route.method for match in matches] == ["GET", "ANY"]
+
+
+def test_a_get_route_does_not_answer_head(served: Served) -> None:
+    assert served.send("HEAD", "/open").status_code == 404
+    assert served.send("HEAD", "/v1/files/a").status_code == 200
+    assert [event["requestContext"]["http"]["method"] for event in served.events] == ["HEAD"]
+
+
+def test_an_unreadable_target_is_refused(served: Served) -> None:
+    with socket.create_connection(("127.0.0.1", int(served.url.rpartition(":")[2]))) as client:
+        client.sendall(b"GET //[ HTTP/1.1\r\n\r\n")
+        assert client.recv(99).startswith(b"HTTP/1.1 400")
+    assert served.events == []
 
 
 # Events
@@ -248,9 +261,9 @@ def test_a_late_reply_is_not_waited_for(timeout: float, patience: float, status:
     replies = threading.Event()
     function = Function("Late", lambda _event, _context: replies.wait(5), timeout)
     gateway = Gateway(Routes([Route("GET", "/late", function, None)]), Cors({}), {}, patience)
-    answer = gateway.answer(Request("GET", "/late", "", [("host", "localhost")]))
+    answer = gateway.answer(Request.from_values("/late"))
     replies.set()
-    assert (answer.status, json.loads(answer.body)) == (status, {"message": text})
+    assert (answer.status_code, answer.json) == (status, {"message": text})
 
 
 # CORS

@@ -5,7 +5,7 @@ import time
 import pytest
 import requests
 
-from local.twins import TWINS
+from local.twins import twins
 from local.twins.convai import ConvaiTwin
 from local.twins.odyssey import OdysseyTwin
 from local.twins.twin import Fault
@@ -19,8 +19,8 @@ def mint(http: requests.Session, twin: ConvaiTwin, timeout: float = 5) -> reques
 
 
 def test_every_twin_resets_without_running() -> None:
-    assert TWINS.keys() >= {"spatius", "odyssey", "spatialgen", "convai", "trulience"}
-    for kind in TWINS.values():
+    assert twins().keys() >= {"spatius", "odyssey", "spatialgen", "convai", "trulience"}
+    for kind in twins().values():
         kind().reset()
 
 
