@@ -1,7 +1,8 @@
-"""What the documents name is there."""
+"""The documents name only what exists."""
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,9 @@ def test_every_vendor_has_its_page(vendor: str) -> None:
 @pytest.mark.parametrize("file", CODE, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_every_page_that_code_points_to_is_there(file: Path) -> None:
     assert [page for page in re.findall(r"docs/[\w/]+\.md", file.read_text()) if not (ROOT / page).exists()] == []
+
+
+def test_the_newest_heading_of_the_changelog_is_the_projects_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0] == version

@@ -1,6 +1,7 @@
 """docs/openapi.json is what the code does, its examples are what it says they are, and nothing that was promised is gone."""
 
 import json
+import tomllib
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,11 @@ def minted(contract: Json) -> Json:
 
 def test_the_file_is_what_the_code_declares_and_answers(contract: Json, made: Json) -> None:
     assert kept(made, contract) == contract, STALE
+
+
+def test_the_contract_has_the_projects_version(contract: Json) -> None:
+    project = tomllib.loads((FILE.parents[1] / "pyproject.toml").read_text())["project"]
+    assert contract["info"]["version"] == project["version"]
 
 
 def test_every_route_of_an_event_is_in_it_and_no_other(contract: Json) -> None:

@@ -1,4 +1,4 @@
-"""Every route of every function, as the function itself declares it."""
+"""The routes of every function, as the function declares them."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from minting.operations import Handler, Operation
 
 
 class Declared(NamedTuple):
-    """One route. `name` is its event's (`convai-mint`), `owner` its function's (`Convai`). `asked`: the vendor has a twin."""
+    """One route. name: of its event (`convai-mint`). owner: its function (`Convai`). asked: whether the vendor has a twin."""
 
     name: str
     route: str
@@ -36,7 +36,7 @@ class Declared(NamedTuple):
 
     @property
     def answer(self) -> Any:
-        """The type of the response: a Credential's body, None without a body, NoReturn if it always is a problem."""
+        """The type of the response: the body of a Credential, None without a body, NoReturn if it is always a problem."""
         hint = get_type_hints(self.handler)["return"]
         if hint is NoReturn:
             return NoReturn
@@ -63,7 +63,7 @@ class Owner(NamedTuple):
 
 
 def owners(bundle: Bundle) -> Iterator[Owner]:
-    """Every function of the bundle, in the template's order. Raises LookupError for a route without an event."""
+    """The functions of the bundle, in the template's order. Raises LookupError for a route without an event."""
     events = {json.loads(path.read_bytes())["routeKey"]: path.stem for path in (ROOT / "events").glob("*.json")}
     for folder, deployed in bundle.functions.items():
         module = load_module(folder, bundle.environment(folder))
@@ -83,5 +83,5 @@ def function_of(module: ModuleType) -> Function:
 
 def _event(route: str, events: Mapping[str, str]) -> str:
     if route not in events:
-        raise LookupError(f"no file in events/ has the routeKey {route!r}")
+        raise LookupError(f"no file in events/ has the routeKey {route!r}: add one")
     return events[route]

@@ -1,4 +1,7 @@
-"""`python -m tools.openapi`: writes docs/openapi.json. Examples that fit are left as they are; without the file, all are new."""
+"""Writes docs/openapi.json. Usage: python -m tools.openapi.
+
+An example stays as it is while it fits. Delete the file to get new examples.
+"""
 
 from tools.openapi.file import fresh, kept, write, written
 
