@@ -6,6 +6,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import jwt
@@ -17,7 +18,11 @@ from local.issuer import Issuer
 from tests.local.conftest import Served
 
 NOW = int(time.time())
-STRANGER = rsa.generate_private_key(65537, 2048)
+
+
+@cache
+def stranger() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, 2048)
 
 
 def _part(value: Any) -> str:
@@ -45,13 +50,13 @@ def _other_claims(issuer: Issuer) -> str:
 
 
 def _with_own_key(issuer: Issuer) -> str:
-    header = {"kid": "mine", "jwk": jwt.algorithms.RSAAlgorithm.to_jwk(STRANGER.public_key(), as_dict=True)}
-    return jwt.encode(_claims(issuer), STRANGER, "RS256", header)
+    header = {"kid": "mine", "jwk": jwt.algorithms.RSAAlgorithm.to_jwk(stranger().public_key(), as_dict=True)}
+    return jwt.encode(_claims(issuer), stranger(), "RS256", header)
 
 
 FORGERIES: dict[str, Callable[[Issuer], str]] = {
     "signed by a stranger under the issuer's key id": lambda issuer: jwt.encode(
-        _claims(issuer), STRANGER, "RS256", {"kid": issuer.key_id}
+        _claims(issuer), stranger(), "RS256", {"kid": issuer.key_id}
     ),
     "signed by a stranger who brings the key along": _with_own_key,
     "without a key id": lambda issuer: jwt.encode(_claims(issuer), issuer.key, "RS256"),
