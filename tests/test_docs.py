@@ -32,6 +32,29 @@ def test_every_link_leads_somewhere(document: Path) -> None:
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
+def anchors(document: Path) -> set[str]:
+    """The anchors that GitHub gives to a page's headings. A repeated heading gets `-1`, `-2` and so on."""
+    text = re.sub(r"^```.*?^```$", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    shown = [re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower() for heading in headings]
+    slugs = [re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in shown]
+    repeats = [slugs[:place].count(slug) for place, slug in enumerate(slugs)]
+    return {f"{slug}-{count}" if count else slug for slug, count in zip(slugs, repeats, strict=True)}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_anchor_of_a_link_is_a_heading(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", document.read_text())
+    pages = [(document.parent / page if page else document, anchor) for page, anchor in links if "://" not in page]
+    assert [anchor for page, anchor in pages if anchor not in anchors(page)] == []
+
+
+def test_anchors_are_those_of_github(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# `POST /v1/x`, twice\n```sh\n# no heading\n```\n## A [link](x.md) & more\n## Same\n## Same\n")
+    assert anchors(page) == {"post-v1x-twice", "a-link--more", "same", "same-1"}
+
+
 @pytest.mark.parametrize("event", MINTS.values(), ids=MINTS)
 def test_every_vendor_has_its_row_in_the_readme(event: str) -> None:
     route = json.loads((ROOT / f"events/{event}.json").read_text())["rawPath"]

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from local.bundle import Bundle
     from tests.conftest import Answer, Function
 
-PATIENT = aws.CONFIG.merge(Config(read_timeout=60))
-
 HOST, VIEWER = "hanna", "victor"
 URL, TOKEN, HLS = "https://stream.odyssey.ml/broadcasts/b-1", "a-spectator-token", "https://cdn.odyssey.ml/b-1.m3u8"
 BROADCAST = {"webrtc_url": URL, "spectator_token": TOKEN, "hls_url": HLS}
@@ -295,13 +293,7 @@ def test_what_somebody_changed_in_the_table_is_shown_to_nobody(
 # Viewers
 
 
-@pytest.fixture
-def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """AWS's stand-in answers in turn, and slowly."""
-    monkeypatch.setattr(aws, "CONFIG", PATIENT)
-
-
-@pytest.mark.usefixtures("_patience")
+@pytest.mark.usefixtures("patient_aws")
 def test_viewers_at_once_are_let_in_up_to_the_limit_and_not_one_more(function: Fresh) -> None:
     environments = [function("odyssey") for _ in range(3)]
     relay_id = registered(environments[0], viewers=7)
