@@ -78,7 +78,7 @@ class Template:
 
     def _call(self, name: str, argument: Any) -> Any:
         if name not in self._intrinsics:
-            raise ValueError(f"{name} is not imitated here")
+            raise ValueError(f"{name} is not supported here")
         return self._intrinsics[name](argument)
 
     def _declared(self, given: Mapping[str, str]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def test_every_promise_names_tests_that_exist() -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_link_leads_somewhere(document: Path) -> None:
+def test_every_link_has_a_target(document: Path) -> None:
     links = [link for link in re.findall(r"\]\(([^)#\s]+)", document.read_text()) if "://" not in link]
     assert [link for link in links if not (document.parent / link).exists()] == []
 
@@ -69,7 +69,7 @@ def test_every_vendor_has_its_page(vendor: str) -> None:
 
 
 @pytest.mark.parametrize("file", CODE, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_every_page_that_code_points_to_is_there(file: Path) -> None:
+def test_every_page_that_the_code_names_exists(file: Path) -> None:
     assert [page for page in re.findall(r"docs/[\w/]+\.md", file.read_text()) if not (ROOT / page).exists()] == []
 
 

@@ -1,4 +1,4 @@
-"""A gateway on a real port in front of one recording handler, and the issuer it trusts."""
+"""A gateway on a real port, with a handler that records its events, and the gateway's issuer."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -26,7 +26,7 @@ CORS = {
 
 
 class Served:
-    """`events`: what the handler was called with. `reply`: what it gives back, or raises if it is an exception."""
+    """`events`: the events that the handler got. `reply`: its reply, or the exception that it raises."""
 
     def __init__(self, issuer: Issuer, url: str) -> None:
         self.issuer, self.url = issuer, url
@@ -40,12 +40,12 @@ class Served:
         return self.reply
 
     def send(self, method: str, path: str, **options: Any) -> requests.Response:
-        """With alice's token, unless the headers are given."""
+        """Sends a request, with alice's token unless `headers` are given."""
         options.setdefault("headers", {"Authorization": f"Bearer {self.issuer.token('alice')}"})
         return requests.request(method, self.url + path, timeout=10, allow_redirects=False, **options)
 
     def event(self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> dict[str, Any]:
-        """The event that a request with alice's token becomes."""
+        """The event of a request with alice's token."""
         headers = {"Authorization": f"Bearer {self.issuer.token('alice')}"} | (headers or {})
         assert self.send(method, path, headers=headers, **options).status_code == 200
         return self.events[-1]
