@@ -95,4 +95,4 @@ lock: .venv/ready  ## pin with hashes, after a change of a requirements .in file
 	done
 
 clean:  ## remove everything that the other commands installed or wrote
-	rm -rf .venv .venv-sam .venv-contract .venv-deploy .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/sdk/node_modules tests/openapi/node_modules
+	rm -rf .venv .venv-sam .venv-contract .venv-deploy .aws-sam .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis tests/sdk/node_modules tests/openapi/node_modules
