@@ -29,8 +29,7 @@ class Connection(WSGIRequestHandler):
 
     server: "Server"
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # headers and body leave in one packet
-    disable_nagle_algorithm = True  # otherwise a client waits 40 ms for the last packet of a large body
+    disable_nagle_algorithm = True  # otherwise the body waits 40 ms for the client to acknowledge the headers
     error_content_type = "application/json"
     error_message_format = '{"message": "%(message)s"}'
 
@@ -161,7 +160,3 @@ class Server(ThreadedWSGIServer):
     def shutdown_request(self, request: Any) -> None:
         self._open.discard(request)
         super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError):  # a client may leave at any time
-            super().handle_error(request, client_address)

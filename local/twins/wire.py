@@ -65,5 +65,4 @@ class TwinConnection(Connection):
         body = response.get_data()
         for place in range(len(body)):
             self.wfile.write(body[place : place + 1])
-            self.wfile.flush()
             self.server.closing.wait(pause)
