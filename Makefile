@@ -7,6 +7,7 @@ PORT ?= 3000
 # One more than there are processors, because tests also wait: for a deadline, a closed connection, another caller.
 WORKERS ?= $(shell echo $$((1 + $$(nproc 2>/dev/null || echo 2))))
 PYTHON := .venv/bin/python
+RUN := PYTHONPATH=.:layers/minting $(PYTHON) -m
 SAM := .venv-sam/bin/sam
 export SAM_CLI_TELEMETRY := 0
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -15,28 +16,29 @@ help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 run: .venv/ready  ## start the whole bundle on this machine, at http://127.0.0.1:3000
-	@PYTHONPATH=.:layers/minting PORT=$(PORT) exec $(PYTHON) -m local
+	@PORT=$(PORT) PYTHONPATH=.:layers/minting exec $(PYTHON) -m local
 
 test: .venv/ready .venv-sam/ready  ## run the test suite
 	$(PYTHON) -m pytest -n $(WORKERS)
 
-test-whole: build  ## test what is built, started or copied as a whole: artifacts, `make run`, the guide for a new vendor
+test-whole: build  ## test the artifacts, `make run` and the guide for a new vendor as a whole
 	$(PYTHON) -m pytest -n auto tests/whole
 
 sdk: .venv/ready tests/sdk/node_modules/ready  ## run the vendors' own client SDKs against the bundle
 	$(PYTHON) -m pytest tests/sdk
 
-contract: .venv/ready .venv-contract/ready tests/openapi/node_modules/ready  ## docs/openapi.json: lint, and thousands of requests made from it
+contract: .venv/ready .venv-contract/ready tests/openapi/node_modules/ready  ## lint docs/openapi.json, and send thousands of requests made from it
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true tests/openapi/node_modules/.bin/redocly lint --config tests/openapi/redocly.yaml docs/openapi.json
-	PYTHONPATH=.:layers/minting $(PYTHON) -m tests.openapi.fuzz
+	$(RUN) tests.openapi.fuzz
 
-deploy-check: .venv/ready .venv-sam/ready .venv-deploy/ready  ## the real SAM CLI deploys this working tree to an emulated AWS
+deploy-check: .venv/ready .venv-sam/ready .venv-deploy/ready  ## deploy this working tree with the real SAM CLI to an emulated AWS
 	$(PYTHON) -m pytest -vv tests/deploy
 
-check: .venv/ready .venv-sam/ready  ## lint, check the format, check the types, validate the template
+check: .venv/ready .venv-sam/ready  ## lint, check the format, the types and the imports, find secrets, validate the template
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
+	PYTHONPATH=layers/minting .venv/bin/lint-imports --no-cache --no-logo
 	git ls-files -z | xargs -0 .venv/bin/detect-secrets-hook --baseline .secrets.baseline
 	.venv/bin/cfn-lint template.yaml
 	$(SAM) validate --lint
@@ -48,18 +50,18 @@ format: .venv/ready  ## format the code
 build: .venv/ready .venv-sam/ready  ## build the layer and the functions as `sam deploy` uploads them
 	$(SAM) build --cached --parallel
 
-generate: .venv/ready  ## what is written from the functions' declarations: the catalogue's file, and docs/openapi.json
-	PYTHONPATH=.:layers/minting $(PYTHON) -m local.declared
-	PYTHONPATH=.:layers/minting $(PYTHON) -m local.openapi > /dev/null
+generate: .venv/ready  ## write docs/openapi.json and the catalogue's file from the functions' declarations
+	$(RUN) tools.catalogue
+	$(RUN) tools.openapi > /dev/null
 
-bench: build  ## cold start and warm CPU against a bare handler, as ratios
-	PYTHONPATH=.:layers/minting $(PYTHON) -m bench.mint
+bench: build  ## measure the cold start and the warm CPU against a bare handler, as ratios
+	$(RUN) bench.mint
 
-worst-bill: .venv/ready  ## what the limits can cost: make worst-bill ARGS="ConvaiPerDay=500"
-	@PYTHONPATH=.:layers/minting $(PYTHON) -m bench.worst_bill $(ARGS)
+worst-bill: .venv/ready  ## show what the limits can cost: make worst-bill ARGS="ConvaiPerDay=500"
+	@$(RUN) tools.worst_bill $(ARGS)
 
-sam-local: build  ## every event of events/ through `sam local invoke`; skipped, and says so, where no Docker engine can be had
-	local/sam/run.sh
+sam-local: build  ## send every event of events/ through `sam local invoke`; without a Docker engine, it says why and skips
+	.ci/sam-local
 
 .venv/ready: requirements/dev.txt
 	python3.13 -m venv .venv
@@ -85,12 +87,12 @@ tests/%/node_modules/ready: tests/%/package-lock.json
 	npm ci --prefix tests/$* --loglevel error
 	@touch $@
 
-lock: .venv/ready  ## pins with hashes, after a change of a requirements .in file
+lock: .venv/ready  ## pin with hashes, after a change of a requirements .in file
 	$(PYTHON) -m pip install --quiet uv
 	for file in layers/minting/requirements requirements/dev requirements/sam requirements/contract requirements/deploy; do \
 	  $(PYTHON) -m uv pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links $$file.in -o $$file.txt || exit 1; \
 	done
 
-clean:
-	rm -rf .venv .venv-sam .venv-contract .venv-deploy .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/sdk/node_modules tests/openapi/node_modules
+clean:  ## remove everything that the other commands installed or wrote
+	rm -rf .venv .venv-sam .venv-contract .venv-deploy .aws-sam .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis tests/sdk/node_modules tests/openapi/node_modules

@@ -1,4 +1,4 @@
-"""`python -m local`: the bundle on 127.0.0.1:$PORT until Ctrl-C or SIGTERM."""
+"""Runs the bundle on 127.0.0.1:$PORT until Ctrl-C or SIGTERM. Usage: python -m local."""
 
 import errno
 import os
@@ -6,8 +6,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from local import aws
-from local.sam import environment
+from local import aws, sam
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
@@ -24,7 +23,8 @@ ready {url}
 
 def main() -> int:
     _settle()
-    for ending in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a script's background job starts with it ignored
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        # SIGINT too, because a background job of a script starts with SIGINT ignored.
         signal.signal(ending, signal.default_int_handler)
     try:
         return _run(os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "3000")
@@ -33,31 +33,31 @@ def main() -> int:
 
 
 def _settle() -> None:
-    """What is set for real AWS or for the way out must not stand between the parts of this process."""
+    """Removes the settings for real AWS and for proxies, which would separate the parts of this process."""
     for name in ("AWS_PROFILE", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
         os.environ.pop(name, None)
     for name in ("NO_PROXY", "no_proxy"):
-        os.environ[name] = f"127.0.0.1,{environment.bridge() or ''},{os.environ.get(name, '')}"
+        os.environ[name] = f"127.0.0.1,{sam.bridge() or ''},{os.environ.get(name, '')}"
     os.environ |= aws.ACCOUNT | os.environ
 
 
 def _run(host: str, port: str) -> int:
     if not (port.isascii() and port.isdecimal() and int(port) < 65536):
         return _refuse(f"PORT must be a number from 0 to 65535, not {port!r}")
-    from local.bundle import Bundle  # noqa: PLC0415 - takes a second, in which Ctrl-C is heard already
+    from local.bundle import Bundle  # noqa: PLC0415 - it takes a second, and Ctrl-C must work meanwhile
 
     try:
-        stand_ins = environment.bridge() or "127.0.0.1"  # where containers reach them too
+        stand_ins = sam.bridge() or "127.0.0.1"  # containers reach the bridge too
         bundle = Bundle(host=host, port=int(port), stand_ins=stand_ins, given=os.environ, stack="avatar-mint")
-        with bundle, environment.written(bundle):
+        with bundle, sam.written(bundle):
             _announce(bundle)
             signal.pause()
-    except OSError as fault:
-        if fault.errno not in {errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL}:
+    except OSError as error:
+        if error.errno not in {errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL}:
             raise
-        return _refuse(f"cannot listen on {host}:{port}: {fault.strerror}; another PORT=... may be free")
-    except ValueError as fault:
-        return _refuse(f"cannot start: {fault}")
+        return _refuse(f"cannot listen on {host}:{port}: {os.strerror(error.errno)}; try another PORT=...")
+    except ValueError as error:
+        return _refuse(f"cannot start: {error}")
     return 0
 
 

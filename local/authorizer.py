@@ -1,4 +1,7 @@
-"""API Gateway's JWT authorizer. Source: its developer guide, "Control access to HTTP APIs with JWT authorizers"."""
+"""API Gateway's JWT authorizer.
+
+Source: API Gateway developer guide, "Control access to HTTP APIs with JWT authorizers in API Gateway".
+"""
 
 from functools import cached_property
 from typing import Any
@@ -12,7 +15,7 @@ CHECKS: Options = {"require": ["iss", "exp"], "verify_aud": False, "verify_sub":
 
 
 class UnauthorizedError(Exception):
-    """`challenge` is the value of the answer's www-authenticate header."""
+    """`challenge` is the response's www-authenticate header."""
 
     def __init__(self, reason: str = "") -> None:
         self.challenge = f'Bearer scope="" error="invalid_token" error_description="{reason}"' if reason else "Bearer"
@@ -20,7 +23,7 @@ class UnauthorizedError(Exception):
 
 
 class Authorizer:
-    """Verifies tokens against the keys that the issuer publishes, which are fetched with the first token and kept."""
+    """Verifies tokens with the issuer's public keys, which it fetches for the first token and keeps."""
 
     def __init__(self, issuer: str, audience: list[str]) -> None:
         self._issuer = issuer
@@ -57,6 +60,6 @@ class Authorizer:
 
 
 def _audiences(claims: dict[str, Any]) -> list[str]:
-    """`client_id` counts only where there is no `aud`."""
+    """The token's audiences. `client_id` counts only if there is no `aud`."""
     named = claims["aud"] if "aud" in claims else claims.get("client_id")
     return [name for name in (named if isinstance(named, list) else [named]) if isinstance(name, str)]

@@ -1,11 +1,13 @@
-"""Stands in for AWS: moto's server, one request at a time, and credentials that open nothing."""
+"""The stand-in for AWS: moto's server, and credentials that open nothing."""
 
 import threading
-from contextlib import ExitStack
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from local.server import Server
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -15,27 +17,27 @@ ACCOUNT = {
     "AWS_REGION": "us-east-1",
     "AWS_DEFAULT_REGION": "us-east-1",
 }
-"""Environment variables without which boto3 asks nobody; whatever is already set holds."""
+"""Environment variables that boto3 needs. A variable that is already set wins."""
 
 
-def start(exits: ExitStack, host: str = "127.0.0.1") -> str:
-    """Starts it until `exits` close. Returns its URL."""
-    from moto.moto_server.werkzeug_app import (  # noqa: PLC0415 - a fifth of a second, not always wanted
+@contextmanager
+def running(host: str = "127.0.0.1") -> "Iterator[str]":
+    """Runs moto's server. Yields its URL."""
+    from moto.moto_server.werkzeug_app import (  # noqa: PLC0415 - takes 0.2 s, and not every bundle needs it
         DomainDispatcherApplication,
-        MotoRequestHandler,
         create_backend_app,
     )
-    from werkzeug.serving import make_server  # noqa: PLC0415
 
-    app = in_turn(DomainDispatcherApplication(create_backend_app))
-    server = make_server(host, 0, app, threaded=True, request_handler=MotoRequestHandler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    exits.callback(server.shutdown)
-    return f"http://{host}:{server.server_port}"
+    server = Server(host)
+    server.start(in_turn(DomainDispatcherApplication(create_backend_app)))
+    try:
+        yield server.url
+    finally:
+        server.stop()
 
 
 def in_turn(app: "WSGIApplication") -> "Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]":
-    """DynamoDB's transactions see nothing of one another; moto's see each other half done, unless they come one by one."""
+    """Runs one request at a time: moto's transactions see each other's unfinished writes, DynamoDB's do not."""
     turn = threading.Lock()
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:

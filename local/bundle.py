@@ -1,44 +1,45 @@
-"""The whole bundle on one machine: gateway, sign-in, vendors' twins, Secrets Manager and DynamoDB, all in this process."""
+"""The whole bundle in this process: gateway, sign-in, functions, and stand-ins for AWS and the vendors."""
 
 import json
-import logging
 import uuid
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from werkzeug.wrappers import Request
+
 from local import aws, parameters
 from local.cors import Cors
 from local.functions import ROOT, Function, Handler, load
-from local.gateway import Gateway
+from local.gateway import MAX_BODY_BYTES, Gateway
 from local.hosts import Hosts
 from local.issuer import Issuer
 from local.routes import Routes, api_of, routes_of
 from local.seed import seed
 from local.server import Server
 from local.template import Template, read
-from local.twins import TWINS
+from local.twins import twins
 
 if TYPE_CHECKING:
     from local.twins.twin import Twin
 
 AS_IT_IS: Any = object()
+"""Stands for the body of the sample event."""
 
 
 class Bundle:
-    """A context manager; everything below is there once it is entered.
+    """A context manager. The attributes exist after it is entered.
 
-    root: where template.yaml, functions/ and events/ are.
-    port: the gateway's; 0 takes any free one. Raises OSError if it is taken.
-    stand_ins: where AWS and the vendors listen.
-    given: environment variables that win over the functions' own. A vendor whose URL is given gets no twin, and a given
-      AWS_ENDPOINT_URL is used instead of moto.
-    stack: the CloudFormation stack's name, unique unless it is given: all bundles of a process share moto's memory.
+    root: the folder of template.yaml, functions/ and events/.
+    host, port: of the gateway. 0 takes a free port. Raises OSError if the port is taken.
+    stand_ins: the host of the stand-ins for AWS and the vendors.
+    given: environment variables that win over the template's. A vendor whose URL is given gets no twin. A given
+      AWS_ENDPOINT_URL replaces moto.
+    stack: the name of the CloudFormation stack. The default is unique, because all bundles of a process share moto's memory.
     """
 
-    def __init__(  # noqa: PLR0913 - each has a default, and is given by name
+    def __init__(  # noqa: PLR0913 - each has a default and is passed by name
         self,
         root: Path = ROOT,
         *,
@@ -63,11 +64,11 @@ class Bundle:
         self._exits.close()
 
     def token(self, sub: str = "local-user", **claims: Any) -> str:
-        """A caller's JWT; None takes a claim away."""
+        """A caller's JWT. A claim that is None is removed."""
         return self.issuer.token(sub, **claims)
 
     def environment(self, vendor: str) -> dict[str, str]:
-        """What the vendor's function finds in its environment."""
+        """The environment variables of the vendor's function."""
         properties = self._properties(self._function_names[vendor])
         variables = {name: str(value) for name, value in properties["Environment"]["Variables"].items()}
         twin = self.twins[vendor].environment() if vendor in self.twins else {}
@@ -75,7 +76,7 @@ class Bundle:
         return self._aws_environment | variables | twin | wins
 
     def event(self, name: str, *, body: Any = AS_IT_IS, sub: str | None = None) -> dict[str, Any]:
-        """events/<name>.json with another body (text, or anything else as JSON) and another caller."""
+        """events/<name>.json, with another body (a string as it is, anything else as JSON) or another caller."""
         event: dict[str, Any] = json.loads((self._root / "events" / f"{name}.json").read_bytes())
         if body is not AS_IT_IS:
             event |= {"body": body if isinstance(body, str) else json.dumps(body), "isBase64Encoded": False}
@@ -84,17 +85,17 @@ class Bundle:
         return event
 
     def _start(self, exits: ExitStack) -> None:
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)  # moto's request log
-        server = Server(self._host, self._port)  # first, so that a taken port is known at once
-        exits.callback(server.stop)
+        server = Server(self._host, self._port, max_body=MAX_BODY_BYTES)  # first, to see at once if the port is taken
+        exits.callback(server.server_close)
         self.url = server.url
         self.issuer = Issuer(parameters.AUDIENCE)
-        exits.callback(self.issuer.stop)
         self.issuer.start()
+        exits.callback(self.issuer.stop)
         self.template = self._read_template()
         self._start_aws(exits)
         self._start_twins(exits)
-        server.start(self._gateway().answer)
+        server.start(Request.application(self._gateway().answer))
+        exits.callback(server.stop)
 
     def _read_template(self) -> Template:
         document = read(self._root / "template.yaml")
@@ -105,7 +106,7 @@ class Bundle:
         return template
 
     def _start_aws(self, exits: ExitStack) -> None:
-        endpoint = self._given.get("AWS_ENDPOINT_URL") or aws.start(exits, self._stand_ins)
+        endpoint = self._given.get("AWS_ENDPOINT_URL") or exits.enter_context(aws.running(self._stand_ins))
         held = {name: self._given.get(name, value) for name, value in aws.ACCOUNT.items()}
         self._aws_environment = held | {"AWS_ENDPOINT_URL": endpoint}
         self.aws = {
@@ -117,13 +118,11 @@ class Bundle:
         seed(self.template, self.aws)
 
     def _start_twins(self, exits: ExitStack) -> None:
-        wanted = TWINS.keys() & self._function_names
-        self.twins = {
-            vendor: TWINS[vendor]() for vendor in sorted(wanted) if TWINS[vendor].url_variable not in self._given
-        }
-        exits.callback(_together, [twin.stop for twin in self.twins.values()])
+        kinds = {vendor: kind for vendor, kind in sorted(twins().items()) if vendor in self._function_names}
+        self.twins = {vendor: kind() for vendor, kind in kinds.items() if kind.url_variable not in self._given}
         for twin in self.twins.values():
             twin.start(self._stand_ins)
+            exits.callback(twin.stop)
 
     def _gateway(self) -> Gateway:
         self.functions = {vendor: self._function(vendor) for vendor in self._function_names}
@@ -139,7 +138,7 @@ class Bundle:
         return Function(name, handler, float(properties["Timeout"]), int(properties["MemorySize"]))
 
     def _properties(self, name: str) -> dict[str, Any]:
-        """A function's properties over SAM's Globals, as far as they matter here, resolved."""
+        """The properties of a function that count here, over SAM's Globals, resolved."""
         shared, own = self.template.globals("Function"), self.template.properties(name)
         variables = [part.get("Environment", {}).get("Variables", {}) for part in (shared, own)]
         environment = {"Variables": variables[0] | variables[1]}
@@ -148,8 +147,3 @@ class Bundle:
             {member: wanted[member] for member in ("Timeout", "MemorySize", "Environment")}
         )
         return properties
-
-
-def _together(stops: list[Callable[[], None]]) -> None:
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda stop: stop(), stops))

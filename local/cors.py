@@ -1,8 +1,10 @@
-"""An HTTP API's CORS configuration. Source: API Gateway developer guide, "Configure CORS for HTTP APIs"."""
+"""The CORS configuration of an HTTP API. Source: API Gateway developer guide, "Configure CORS for HTTP APIs"."""
 
 from typing import Any
 
-from local.server import Request, Response
+from werkzeug.wrappers import Request
+
+from local.server import Response
 
 PREFLIGHT = {
     "AllowMethods": "access-control-allow-methods",
@@ -18,7 +20,7 @@ type Headers = list[tuple[str, str]]
 
 
 class Cors:
-    """`configuration` is SAM's CorsConfiguration, resolved; empty: no CORS at all."""
+    """`configuration` is SAM's CorsConfiguration, resolved. If it is empty, there is no CORS."""
 
     def __init__(self, configuration: dict[str, Any]) -> None:
         self._origins: list[str] = configuration.get("AllowOrigins", [])
@@ -26,22 +28,24 @@ class Cors:
         self._always = _headers(configuration, ALWAYS)
 
     def preflight(self, request: Request) -> Response | None:
-        """The answer to a preflight, for every path, known or not; None for any other request."""
-        asked = request.header("origin") and request.header("access-control-request-method")
+        """The response to a preflight, whether the path is known or not. None for any other request."""
+        asked = request.headers.get("origin") and request.headers.get("access-control-request-method")
         if not (self._origins and asked and request.method == "OPTIONS"):
             return None
         allowed = self._allowed(request)
-        return Response(204, [*allowed, *self._preflight] if allowed else [])
+        return Response(status=204, headers=[*allowed, *self._preflight] if allowed else [])
 
-    def dress(self, request: Request, response: Response) -> Response:
-        """The API's CORS headers take the place of any that a function sent."""
+    def add_headers(self, request: Request, response: Response) -> Response:
+        """Replaces the CORS headers of a function with the API's own."""
         if not self._origins:
             return response
-        kept = [header for header in response.headers if not header[0].startswith("access-control-")]
-        return response._replace(headers=kept + self._allowed(request))
+        for name in {name for name, _ in response.headers if name.startswith("access-control-")}:
+            response.headers.remove(name)
+        response.headers.extend(self._allowed(request))
+        return response
 
     def _allowed(self, request: Request) -> Headers:
-        origin = request.header("origin") or ""
+        origin = request.headers.get("origin", "")
         known = {origin, "*", f"{origin.partition('://')[0]}://*"}  # the wildcards that HTTP APIs know
         if not origin or known.isdisjoint(self._origins):
             return []

@@ -1,31 +1,38 @@
-"""The event that a function is given. Source: API Gateway developer guide, HTTP APIs, payload format version 2.0."""
+"""The event that API Gateway sends to a function. Source: its developer guide, HTTP APIs, payload format version 2.0."""
 
 import base64
 import time
 import uuid
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
+
+from werkzeug.wrappers import Request
 
 from local.routes import Match
-from local.server import Request
 from local.template import PSEUDO
 
 TEXT = {"application/json", "application/javascript", "application/xml"}
-"""Beside text/*, the media types whose bodies come as they are; any other comes in base64."""
+"""The media types, besides text/*, whose bodies are sent as they are. Others are sent in base64."""
+
+
+def raw_path(request: Request) -> str:
+    """The path as sent, still percent-encoded."""
+    path: str = request.environ["RAW_URI"].partition("?")[0]
+    return path
 
 
 def event_of(request: Request, match: Match, claims: dict[str, Any] | None) -> dict[str, Any]:
-    """What a request does not have (cookies, query, path parameters, body, authorizer) is left out, as AWS does."""
+    """The event of a request. As at AWS, members that the request does not have are absent."""
     optional = {
         "cookies": _cookies(request),
-        "queryStringParameters": _parameters(request.query),
+        "queryStringParameters": {name: ",".join(values) for name, values in request.args.lists()},
         "pathParameters": match.path_parameters,
     }
     return {
         "version": "2.0",
         "routeKey": match.route.key,
-        "rawPath": unquote(request.path),
-        "rawQueryString": request.query,
+        "rawPath": unquote(raw_path(request)),
+        "rawQueryString": request.query_string.decode("latin-1"),
         "headers": _headers(request),
         "requestContext": _context(request, match.route.key, claims),
         **{name: value for name, value in optional.items() if value},
@@ -34,7 +41,7 @@ def event_of(request: Request, match: Match, claims: dict[str, Any] | None) -> d
 
 
 def _context(request: Request, route_key: str, claims: dict[str, Any] | None) -> dict[str, Any]:
-    host = (request.header("host") or "localhost").partition(":")[0]
+    host = request.headers.get("host", "localhost").partition(":")[0]
     now = time.time()
     return {
         "accountId": PSEUDO["AWS::AccountId"],
@@ -54,18 +61,18 @@ def _context(request: Request, route_key: str, claims: dict[str, Any] | None) ->
 def _http(request: Request) -> dict[str, str]:
     return {
         "method": request.method,
-        "path": unquote(request.path),
+        "path": unquote(raw_path(request)),
         "protocol": "HTTP/1.1",
-        "sourceIp": request.source_ip,
-        "userAgent": request.header("user-agent") or "",
+        "sourceIp": request.remote_addr or "",
+        "userAgent": request.headers.get("user-agent", ""),
     }
 
 
 def _headers(request: Request) -> dict[str, str]:
-    host, _, port = (request.header("host") or "localhost").partition(":")
-    names = {name.lower() for name, _ in request.headers} - {"cookie"}
-    forwarded = filter(None, (request.header("x-forwarded-for"), request.source_ip))
-    return {name: request.header(name) or "" for name in names} | {
+    host, _, port = request.headers.get("host", "localhost").partition(":")
+    sent = {name.lower(): value for name, value in request.headers.items() if name.lower() != "cookie"}
+    forwarded = filter(None, (sent.get("x-forwarded-for"), request.remote_addr))
+    return sent | {
         "host": host,
         "x-amzn-trace-id": f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]}",
         "x-forwarded-for": ", ".join(forwarded),
@@ -75,26 +82,19 @@ def _headers(request: Request) -> dict[str, str]:
 
 
 def _cookies(request: Request) -> list[str]:
-    sent = ";".join(value for name, value in request.headers if name.lower() == "cookie")
-    return [cookie.strip() for cookie in sent.split(";") if cookie.strip()]
-
-
-def _parameters(query: str) -> dict[str, str]:
-    parameters: dict[str, str] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
-        parameters[name] = f"{parameters[name]},{value}" if name in parameters else value
-    return parameters
+    return [cookie.strip() for cookie in request.headers.get("cookie", "").split(";") if cookie.strip()]
 
 
 def _body(request: Request) -> dict[str, Any]:
-    if not request.body:
+    sent = request.get_data()
+    if not sent:
         return {"isBase64Encoded": False}
-    if _is_text(request.header("content-type") or "text/plain"):
+    if _is_text(request.headers.get("content-type", "text/plain")):
         try:
-            return {"body": request.body.decode(), "isBase64Encoded": False}
+            return {"body": sent.decode(), "isBase64Encoded": False}
         except UnicodeDecodeError:
-            pass  # nothing is said of it by AWS; base64 keeps every byte
-    return {"body": base64.b64encode(request.body).decode(), "isBase64Encoded": True}
+            pass  # AWS does not document this case, and base64 keeps every byte
+    return {"body": base64.b64encode(sent).decode(), "isBase64Encoded": True}
 
 
 def _is_text(content_type: str) -> bool:
@@ -107,7 +107,7 @@ def _texts(claims: dict[str, Any]) -> dict[str, str]:
 
 
 def _text(claim: Any) -> str:
-    """Claims reach a function as strings; a list as `[a b]`."""
+    """A claim as a function gets it: always a string, and a list as `[a b]`."""
     match claim:
         case bool():
             return str(claim).lower()

@@ -1,4 +1,4 @@
-"""The bundle's functions, loaded and called the way Lambda does it, all in this process."""
+"""Loads and calls the bundle's functions as Lambda does, in this process."""
 
 import importlib
 import itertools
@@ -17,7 +17,7 @@ from unittest.mock import patch
 ROOT = Path(__file__).parents[1]
 
 COPY = "function_"
-"""How the name of a fresh copy of a function's package begins."""
+"""The start of the name of every fresh copy of a function's package."""
 
 type Handler = Callable[[dict[str, Any], Any], Any]
 
@@ -32,9 +32,9 @@ def load(vendor: str, environment: Mapping[str, str], root: Path = ROOT) -> Hand
 
 
 def load_module(vendor: str, environment: Mapping[str, str], root: Path = ROOT) -> ModuleType:
-    """The module functions/<vendor>/app.py, with its siblings as fresh as it is.
+    """The module functions/<vendor>/app.py, freshly imported together with its siblings.
 
-    `environment` is added to this process' own while the modules are imported, and only then.
+    `environment` is added to the environment of this process during the import only.
     """
     package = ModuleType(f"{COPY}{vendor}_{next(_loads)}")
     package.__path__ = [str(root / "functions" / vendor)]
@@ -64,21 +64,24 @@ class Context:
 
 
 class FunctionCrashError(Exception):
-    """The handler raised; `__cause__` says what."""
+    """The handler raised an exception, which is `__cause__`."""
 
 
 class TooSlowError(Exception):
-    """No reply in time; the handler goes on in its thread, as it may in Lambda."""
+    """There was no reply in time. The handler continues in its thread, as it may in Lambda."""
 
 
 class Function:
-    """A handler and its limits: `timeout` in seconds, `memory` in MB."""
+    """A handler, its timeout in seconds and its memory in MB."""
 
     def __init__(self, name: str, handler: Handler, timeout: float = 25, memory: int = 512) -> None:
         self.name, self.handler, self.timeout, self.memory = name, handler, timeout, memory
 
     def invoke(self, event: dict[str, Any], patience: float) -> Any:
-        """The handler's reply. Raises FunctionCrashError, TooSlowError after `patience` seconds or the function's timeout."""
+        """The handler's reply. Raises FunctionCrashError.
+
+        Raises TooSlowError after `patience` seconds, or after the function's timeout if that is shorter.
+        """
         outcome: Future[Any] = Future()
         threading.Thread(target=self._run, args=(event, outcome), daemon=True).start()
         wait([outcome], min(patience, self.timeout))
@@ -89,7 +92,7 @@ class Function:
     def _run(self, event: dict[str, Any], outcome: Future[Any]) -> None:
         try:
             outcome.set_result(self.handler(event, Context(self.name, self.timeout, self.memory)))
-        except BaseException as fault:  # noqa: BLE001 - whatever it was, SystemExit included, the function is what ends
+        except BaseException as error:  # noqa: BLE001 - even SystemExit ends the function only, not this process
             crash = FunctionCrashError(self.name)
-            crash.__cause__ = fault
+            crash.__cause__ = error
             outcome.set_exception(crash)

@@ -1,26 +1,33 @@
-"""API Gateway's HTTP API: preflight, route, authorizer, function, in this order; and for its own host names alone."""
+"""API Gateway's HTTP API: preflight, route, authorizer and function, in this order."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from werkzeug.wrappers import Request
 
 from local.authorizer import UnauthorizedError
 from local.cors import Cors
-from local.event import event_of
+from local.event import event_of, raw_path
 from local.functions import Function, FunctionCrashError, TooSlowError
 from local.hosts import Hosts
 from local.reply import message, response_of
 from local.routes import Routes
-from local.server import Answer, Request, Response
+from local.server import Response
 
 PATIENCE = 30.0
-"""Seconds; the quota "Maximum integration timeout" of HTTP APIs."""
+"""Seconds. Source: the quota "Maximum integration timeout" of HTTP APIs."""
+
+MAX_BODY_BYTES = 10 * 1024 * 1024
+"""Source: the quota "Payload size" of HTTP APIs."""
+
+type Answer = Callable[[Request], Response]
 
 log = logging.getLogger(__name__)
 
 
 class Gateway:
-    """`own`: route keys that are answered here, open to anyone."""
+    """`own` are routes that the gateway answers itself, without sign-in, by `METHOD /path`."""
 
     def __init__(
         self,
@@ -34,28 +41,29 @@ class Gateway:
         self._hosts = hosts or Hosts()
 
     def answer(self, request: Request) -> Response:
-        host = request.header("host")
+        host = request.headers.get("host")
         if not self._hosts.own(host):
             return message(421, self._hosts.refusal(host))
-        return self._cors.preflight(request) or self._cors.dress(request, self._route(request))
+        return self._cors.preflight(request) or self._cors.add_headers(request, self._route(request))
 
     def _route(self, request: Request) -> Response:
-        if own := self._own.get(f"{request.method} {request.path}"):
+        path = raw_path(request)
+        if own := self._own.get(f"{request.method} {path}"):
             return own(request)
-        match = self._routes.find(request)
+        match = self._routes.find(request.method, path)
         if match is None:
             return message(404, "Not Found")
         authorizer = match.route.authorizer
         try:
-            claims = authorizer.claims(request.header("authorization")) if authorizer else None
+            claims = authorizer.claims(request.headers.get("authorization")) if authorizer else None
         except UnauthorizedError as refusal:
             return message(401, "Unauthorized", ("www-authenticate", refusal.challenge))
         return self._invoke(match.route.function, event_of(request, match, claims))
 
     def _invoke(self, function: Function, event: dict[str, Any]) -> Response:
         response = self._reply(function, event)
-        identified = ("apigw-requestid", event["requestContext"]["requestId"])
-        return response._replace(headers=[*response.headers, identified])
+        response.headers.add("apigw-requestid", event["requestContext"]["requestId"])
+        return response
 
     def _reply(self, function: Function, event: dict[str, Any]) -> Response:
         try:
@@ -63,9 +71,9 @@ class Gateway:
         except TooSlowError:
             if function.timeout > self._patience:
                 return message(503, "Service Unavailable")
-            log.error("%s timed out after %s s", function.name, function.timeout)  # noqa: TRY400 - the trace would be ours
+            log.error("%s timed out after %s s", function.name, function.timeout)  # noqa: TRY400 - the trace is the gateway's
         except FunctionCrashError as crash:
-            log.error("%s crashed", function.name, exc_info=crash.__cause__)  # noqa: TRY400 - the function's trace, not ours
-        except (TypeError, ValueError) as fault:
-            log.error("%s gave a reply that API Gateway cannot send: %s", function.name, fault)  # noqa: TRY400 - the same
+            log.error("%s crashed", function.name, exc_info=crash.__cause__)  # noqa: TRY400 - logs the function's trace
+        except (TypeError, ValueError) as error:
+            log.error("%s gave a reply that API Gateway cannot send: %s", function.name, error)  # noqa: TRY400 - as above
         return message(500, "Internal Server Error")

@@ -1,4 +1,7 @@
-"""The host names that the gateway answers to: a page on the web can make its own name lead to this machine (DNS rebinding)."""
+"""The host names that the gateway answers.
+
+A web page can make its own host name resolve to this machine (DNS rebinding), and would then get a local token.
+"""
 
 import ipaddress
 import re
@@ -6,15 +9,15 @@ import socket
 from contextlib import suppress
 
 WRITTEN = re.compile(r"(\[[^][]+\]|[^][:]+)(?::\d+)?")
-"""A name or an address, and perhaps a port."""
+"""A name or an address, with or without a port."""
 
-EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
+EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - only compared, not bound
 
 
 class Hosts:
-    """`listening`: the host that the gateway was told to listen on.
+    """`listening`: the host on which the gateway listens.
 
-    An address is always right: nobody can make an address lead elsewhere. Emulators and phones use other ones than we do.
+    Any address is accepted, because nobody can make an address resolve to another machine. Emulators and phones use addresses.
     """
 
     def __init__(self, listening: str = "127.0.0.1") -> None:
@@ -32,7 +35,7 @@ class Hosts:
 
 
 def _is_address(name: str) -> bool:
-    """An IPv6 address comes in brackets."""
+    """An IPv6 address must be in brackets."""
     with suppress(ValueError):
         return (ipaddress.ip_address(name.strip("[]")).version == 6) is name.startswith("[")
     return False

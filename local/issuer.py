@@ -1,4 +1,4 @@
-"""Sign-in for this machine: an OpenID Connect issuer that signs whatever claims it is asked for."""
+"""The sign-in of this machine: an OpenID Connect issuer that signs any claims."""
 
 import json
 import time
@@ -8,16 +8,17 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
+from werkzeug.wrappers import Request
 
 from local.reply import message
-from local.server import Request, Response, Server
+from local.server import Response, Server
 
 LIFETIME = 3600
 """Seconds."""
 
 
 class Issuer:
-    """Its key is made with it and never leaves the process."""
+    """Makes a key of its own, which never leaves the process."""
 
     def __init__(self, audience: str, host: str = "127.0.0.1") -> None:
         self.audience = audience
@@ -27,25 +28,25 @@ class Issuer:
         self.url = self._server.url
 
     def start(self) -> None:
-        self._server.start(self._answer)
+        self._server.start(Request.application(self._answer))
 
     def stop(self) -> None:
         self._server.stop()
 
     def sign(self, claims: dict[str, Any]) -> str:
-        """Raises TypeError for claims that no JWT can carry."""
+        """Raises TypeError for claims that a JWT cannot hold."""
         return jwt.encode(claims, self.key, "RS256", {"kid": self.key_id})
 
     def token(self, sub: str = "local-user", **claims: Any) -> str:
-        """A token for `sub`, good for an hour; `claims` are set over the usual ones, None takes one away."""
+        """A token for `sub` that is valid for an hour. `claims` replace the usual ones, and None removes one."""
         now = int(time.time())
         usual = {"iss": self.url, "sub": sub, "aud": self.audience, "iat": now, "exp": now + LIFETIME}
         return self.sign({name: value for name, value in (usual | claims).items() if value is not None})
 
     def answer_token(self, request: Request) -> Response:
-        """`POST {"sub": "alice", ...}` -> `{"token": "<JWT>"}`; every member is a claim."""
+        """`POST {"sub": "alice", ...}` -> `{"token": "<JWT>"}`. Every member is a claim."""
         try:
-            claims = json.loads(request.body or b"{}")
+            claims = json.loads(request.get_data() or b"{}")
             return _json({"token": self.token(**claims)})
         except (TypeError, ValueError):
             return message(400, "The body must be a JSON object of claims")
@@ -70,5 +71,4 @@ class Issuer:
 
 
 def _json(document: dict[str, Any]) -> Response:
-    headers = [("content-type", "application/json"), ("cache-control", "no-store")]
-    return Response(200, headers, json.dumps(document).encode())
+    return Response(json.dumps(document), 200, [("content-type", "application/json"), ("cache-control", "no-store")])

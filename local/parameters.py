@@ -1,8 +1,8 @@
-"""What the bundle on this machine is told: the template's parameters, and the keys in its secrets. Each twin tells its own."""
+"""The template's parameters and the vendors' secrets on this machine. Each twin adds its own."""
 
 from typing import Any
 
-from local.twins import TWINS
+from local.twins import twins
 
 AUDIENCE = "avatar-mint-local"
 
@@ -10,16 +10,16 @@ PAIRS = {
     "livekit": {"api_key": "local-livekit-key", "api_secret": "local-livekit-secret-that-is-long-enough-for-hs256"},
     "agora": {"app_id": "0123456789abcdef0123456789abcdef", "app_certificate": "fedcba9876543210fedcba9876543210"},
 }
-"""Secrets of vendors that have no twin, because tokens are signed here."""
+"""The secrets of the vendors without a twin, whose tokens the function signs."""
 
 
 def parameters(document: dict[str, Any], issuer: str) -> dict[str, str]:
-    """Values for a template's parameters: every vendor is deployed, callers sign in at `issuer`."""
+    """Values for the template's parameters. They deploy every vendor, and callers sign in at `issuer`."""
     deploy = {name: "true" for name in document.get("Parameters", {}) if name.startswith("Deploy")}
-    twins = {name: value for twin in TWINS.values() for name, value in twin.parameters.items()}
+    of_twins = {name: value for twin in twins().values() for name, value in twin.parameters.items()}
     return {
         **deploy,
-        **twins,
+        **of_twins,
         "JwtIssuer": issuer,
         "JwtAudience": AUDIENCE,
         "BackendScope": "mint:on-behalf",
@@ -39,12 +39,12 @@ def parameters(document: dict[str, Any], issuer: str) -> dict[str, str]:
 
 
 def secret(vendor: str) -> dict[str, Any]:
-    """A vendor's secret as an operator would set it. Raises ValueError for a vendor of which none is known."""
-    if vendor in TWINS:
-        return TWINS[vendor].secret()
+    """A vendor's secret as an operator would set it. Raises ValueError for a vendor that has neither a twin nor a pair."""
+    if vendor in twins():
+        return twins()[vendor].secret()
     if vendor not in PAIRS:
-        where = (
-            f"add local/twins/{vendor}.py, or its secret to PAIRS in local/parameters.py if its function signs tokens"
+        raise ValueError(
+            f"{vendor} lacks a twin: add local/twins/{vendor}.py. If its function signs tokens, "
+            "add its secret to PAIRS in local/parameters.py instead"
         )
-        raise ValueError(f"{vendor} lacks a twin: {where}")
     return PAIRS[vendor]

@@ -1,4 +1,7 @@
-"""What API Gateway makes of a function's reply. Source: its developer guide, HTTP APIs, Lambda response for format 2.0."""
+"""Turns a function's reply into API Gateway's response.
+
+Source: API Gateway developer guide, HTTP APIs, Lambda function response for format 2.0.
+"""
 
 import base64
 import json
@@ -11,26 +14,26 @@ PRINTABLE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 def response_of(reply: Any) -> Response:
-    """Raises ValueError or TypeError for a reply that API Gateway cannot send on."""
+    """Raises ValueError or TypeError for a reply that API Gateway cannot send."""
     if not (isinstance(reply, dict) and "statusCode" in reply):
         return _implicit(reply)
     headers = {name.lower(): _header(value) for name, value in (reply.get("headers") or {}).items()}
     cookies = [("set-cookie", _header(cookie)) for cookie in reply.get("cookies") or []]
     headers = {"content-type": "text/plain;charset=UTF-8"} | headers
-    headers.pop("content-length", None)  # the body's own length is what counts
-    return Response(_status(reply["statusCode"]), [*headers.items(), *cookies], _body(reply))
+    headers.pop("content-length", None)  # the length of the body counts, not what the function claims
+    return Response(_body(reply), _status(reply["statusCode"]), [*headers.items(), *cookies])
 
 
 def message(status: int, text: str, *headers: tuple[str, str]) -> Response:
-    """API Gateway's own answer, such as `{"message":"Not Found"}`."""
-    body = json.dumps({"message": text}, separators=(",", ":")).encode()
-    return Response(status, [("content-type", "application/json"), *headers], body)
+    """A response of API Gateway itself, such as `{"message":"Not Found"}`."""
+    body = json.dumps({"message": text}, separators=(",", ":"))
+    return Response(body, status, [("content-type", "application/json"), *headers])
 
 
 def _implicit(reply: Any) -> Response:
-    """A reply without a status is the body itself: text as it is, anything else as JSON."""
+    """A reply without a status is the body: a string as it is, anything else as JSON."""
     text = reply if isinstance(reply, str) else json.dumps(reply)
-    return Response(200, [("content-type", "application/json")], text.encode())
+    return Response(text, 200, [("content-type", "application/json")])
 
 
 def _status(status: Any) -> int:
@@ -50,5 +53,5 @@ def _header(value: Any) -> str:
 def _body(reply: dict[str, Any]) -> bytes:
     body = reply.get("body") or ""
     if not isinstance(body, str):
-        raise TypeError("the body is no text")
+        raise TypeError("the body is not a string")
     return base64.b64decode(body, validate=True) if reply.get("isBase64Encoded") else body.encode()

@@ -1,18 +1,23 @@
-"""Which function answers which request, and who may ask, as the template's HttpApi events say."""
+"""The routes of the template's HTTP API: their functions, and who may call them."""
 
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map, Rule
+
 from local.authorizer import Authorizer
 from local.functions import Function
-from local.server import Request
 from local.template import Template
+
+STAGE = "/$default"
+"""Stands before every path, because werkzeug drops slashes at the start of a path and API Gateway does not."""
 
 
 class Route(NamedTuple):
-    """`authorizer` is None on an open route."""
+    """`path` is the template's, such as `/v1/videos/{id}`. `authorizer` is None on an open route."""
 
     method: str
     path: str
@@ -25,28 +30,39 @@ class Route(NamedTuple):
 
 
 class Match(NamedTuple):
+    """`path_parameters` are decoded."""
+
     route: Route
     path_parameters: dict[str, str]
 
 
 class Routes:
-    """API Gateway's choice: a plain segment before `{name}` before `{name+}`, a named method before ANY."""
+    """Finds routes as API Gateway does: a plain segment wins over `{name}`, that over `{name+}`, and a method over ANY."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        ordered = sorted(
-            routes, key=lambda route: ([_rank(part) for part in route.path.split("/")], route.method == "ANY")
-        )
-        self._patterns = [(route, _pattern(route.path)) for route in ordered]
+        ordered = sorted(routes, key=lambda route: route.method == "ANY")  # of rules with one path, the first wins
+        self._urls = Map(map(_rule, ordered), merge_slashes=False).bind("")
 
-    def find(self, request: Request) -> Match | None:
-        for route, pattern in self._patterns:
-            if route.method in {request.method, "ANY"} and (found := pattern.fullmatch(request.path)):
-                return Match(route, {name: unquote(value) for name, value in found.groupdict().items()})
-        return None
+    def find(self, method: str, path: str) -> Match | None:
+        """The route of a request. `path` is as sent, still percent-encoded."""
+        try:
+            route, found = self._urls.match(STAGE + path, method)
+        except HTTPException:  # an unknown path, or an unknown method: API Gateway has one answer for both
+            return None
+        return Match(route, {name: unquote(value) for name, value in found.items()})
+
+
+def _rule(route: Route) -> Rule:
+    path = re.sub(r"{(\w+)\+}", r"<path:\1>", route.path)
+    path = re.sub(r"{(\w+)}", r"<\1>", path)
+    rule = Rule(STAGE + path, methods=None if route.method == "ANY" else [route.method], endpoint=route)
+    if rule.methods and route.method != "HEAD":
+        rule.methods.discard("HEAD")  # werkzeug adds it to GET, and API Gateway does not
+    return rule
 
 
 def api_of(template: Template) -> dict[str, Any]:
-    """The one HTTP API of the bundle, resolved: its properties over SAM's Globals."""
+    """The properties of the bundle's one HTTP API, resolved, over SAM's Globals."""
     (name,) = template.resources("AWS::Serverless::HttpApi")
     api: dict[str, Any] = template.resolve(template.globals("HttpApi") | template.properties(name))
     return api
@@ -67,7 +83,7 @@ type Authorizers = dict[str | None, Authorizer | None]
 
 
 def _authorizers(auth: dict[str, Any]) -> Authorizers:
-    """By name; None for a route that names none, "NONE" for an open one."""
+    """The authorizers by name. None is for a route that names none, "NONE" for an open route."""
     named = {name: Authorizer(**made["JwtConfiguration"]) for name, made in auth.get("Authorizers", {}).items()}
     return {**named, None: named.get(auth.get("DefaultAuthorizer", "")), "NONE": None}
 
@@ -75,18 +91,3 @@ def _authorizers(auth: dict[str, Any]) -> Authorizers:
 def _route(properties: dict[str, Any], function: Function, authorizers: Authorizers) -> Route:
     authorizer = authorizers[properties.get("Auth", {}).get("Authorizer")]
     return Route(properties["Method"].upper(), properties["Path"], function, authorizer)
-
-
-def _pattern(path: str) -> re.Pattern[str]:
-    parts = re.split(r"(\{\w+\+?\})", path)
-    return re.compile("".join(re.escape(part) if not part.startswith("{") else _group(part[1:-1]) for part in parts))
-
-
-def _group(name: str) -> str:
-    return f"(?P<{name[:-1]}>.+)" if name.endswith("+") else f"(?P<{name}>[^/]+)"
-
-
-def _rank(part: str) -> int:
-    if part.endswith("+}"):
-        return 2
-    return 1 if part.startswith("{") else 0

@@ -1,4 +1,4 @@
-"""Creates the template's AWS resources where they are absent, and fills empty secrets. What is there already stays as it is."""
+"""Creates the AWS resources of the template that are absent, and fills empty secrets. Existing values stay."""
 
 import json
 from collections.abc import Callable
@@ -19,13 +19,14 @@ TABLE_MEMBERS = (
     *("KeySchema", "AttributeDefinitions", "BillingMode", "ProvisionedThroughput"),
     *("GlobalSecondaryIndexes", "LocalSecondaryIndexes"),
 )
-"""What CreateTable and CloudFormation name alike. Encryption and backups mean nothing here."""
+"""The properties that have the same name in CreateTable and CloudFormation. moto needs no encryption and no backups."""
 
 
 def seed(template: Template, aws: Aws) -> None:
-    """`aws`: arguments of boto3.client. Tells the template what each resource is called.
+    """Adds the names of the created resources to the template. `aws`: arguments of boto3.client.
 
-    A resource without a name of its own is called by its stack and logical id, without AWS' random suffix: the next run finds it.
+    A resource without a name gets the name of its stack and its logical id. It gets no random suffix as at AWS, so that the
+    next run finds it.
     """
     stack = template.resolve({"Ref": "AWS::StackName"})
     for kind, create in CREATORS.items():
@@ -64,7 +65,7 @@ def _table(properties: dict[str, Any], name: str, aws: Aws) -> dict[str, str]:
         client.create_table(TableName=name, **{key: properties[key] for key in TABLE_MEMBERS if key in properties})
         _set_expiry(client, name, properties)
     except client.exceptions.ResourceInUseException:
-        pass  # it was there
+        pass  # it exists already
     return {"Ref": name, "Arn": client.describe_table(TableName=name)["Table"]["TableArn"]}
 
 

@@ -1,142 +1,162 @@
-"""HTTP/1.1 with keep-alive on a socket of this machine, one thread per connection, quiet."""
+"""The HTTP server of everything that runs here: the gateway, the issuer, AWS and the vendors' twins."""
 
-import socketserver
+import socket
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler
-from typing import Any, NamedTuple
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
 
-MAX_BODY_BYTES = 10 * 1024 * 1024
-"""Bytes; API Gateway's quota "Payload size" for HTTP APIs."""
+from werkzeug import wrappers
+from werkzeug.exceptions import BadRequest, HTTPException, NotFound, RequestEntityTooLarge
+from werkzeug.serving import DechunkedInput, ThreadedWSGIServer, WSGIRequestHandler
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
-class Request(NamedTuple):
-    """`path` and `query` are as sent, still percent-encoded; `headers` keep their order and repetitions."""
-
-    method: str
-    path: str
-    query: str
-    headers: list[tuple[str, str]]
-    body: bytes = b""
-    source_ip: str = "127.0.0.1"
-
-    def header(self, name: str) -> str | None:
-        """All values of a header (`name` in lower case), joined with commas; None when it was not sent."""
-        values = [value for key, value in self.headers if key.lower() == name]
-        return ",".join(values) if values else None
+BACKLOG = 2048
+"""Connections that may wait to be accepted, so that a thousand clients can connect at once."""
 
 
-class Response(NamedTuple):
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes = b""
+class Response(wrappers.Response):
+    """A response that gets no content type by itself."""
+
+    default_mimetype = None
 
 
-type Answer = Callable[[Request], Response]
+class Connection(WSGIRequestHandler):
+    """One client's connection, which stays open between requests. werkzeug's own handler closes it after each."""
 
-
-class BodyError(Exception):
-    """A body that cannot be read, so the connection is of no further use. `args` are the status and its message."""
-
-
-class Server:
-    """Takes its port when it is made (0: any free one), answers from `start` to `stop`. Raises OSError if the port is taken."""
-
-    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._listener = _Listener((host, port), _Connection)
-        self.port: int = self._listener.server_address[1]
-        self.url = f"http://{host}:{self.port}"
-
-    def start(self, answer: Answer) -> None:
-        self._listener.answer = answer
-        threading.Thread(target=self._listener.serve_forever, args=(0.02,), daemon=True).start()
-
-    def stop(self) -> None:
-        """Also right for a server that never started."""
-        if self._listener.answer:
-            self._listener.shutdown()
-        self._listener.server_close()
-
-
-class _Listener(socketserver.ThreadingTCPServer):
-    allow_reuse_address = True
-    daemon_threads = True
-    request_queue_size = 2048  # a thousand clients may connect at once
-    answer: Answer | None = None
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError):  # a client that went away is no news
-            super().handle_error(request, client_address)
-
-
-class _Connection(BaseHTTPRequestHandler):
-    server: _Listener
+    server: "Server"
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # else a kept-alive client waits 40 ms for the body behind its headers
-    wbufsize = -1  # headers and body leave in one piece
+    disable_nagle_algorithm = True  # otherwise the body waits 40 ms for the client to acknowledge the headers
     error_content_type = "application/json"
     error_message_format = '{"message": "%(message)s"}'
 
-    def _answer(self) -> None:
+    def run_wsgi(self) -> None:
         try:
-            body = self._body()
-        except BodyError as error:
-            self.close_connection = True
-            self.send_error(*error.args)
+            self.environ = self.make_environ()
+            self.environ["wsgi.input"] = BytesIO(self._body(self.environ))
+        except HTTPException as refusal:
+            self.close_connection = True  # the next bytes are the rest of this body, not a request
+            self.send_error(refusal.code or 400, refusal.name)
             return
-        self._send(self._ask(body))
+        self.transmit(Response.from_app(self.server.app, self.environ, buffered=True))
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _answer
+    def make_environ(self) -> "WSGIEnvironment":
+        self.path = self.requestline.split()[1]  # http.server makes one slash of several at the start
+        try:
+            return super().make_environ()
+        except ValueError as unreadable:  # such as `//[`, which begins like an IPv6 address
+            raise BadRequest from unreadable
 
-    def _ask(self, body: bytes) -> Response:
-        assert self.server.answer  # noqa: S101 - nothing is accepted before start()
-        # Not self.path: there the base class makes one slash of several at its start.
-        path, _, query = self.requestline.split()[1].partition("?")
-        return self.server.answer(
-            Request(self.command, path, query, self.headers.items(), body, self.client_address[0])
-        )
+    def _body(self, environ: "WSGIEnvironment") -> bytes:
+        """The whole body. Read before the app runs, so that a slow client holds no lock of the app."""
+        if "wsgi.input_terminated" in environ:
+            return _Chunks(self.rfile, self.server.max_body).readall()
+        length = environ.get("CONTENT_LENGTH", "0")
+        if not (length.isascii() and length.isdecimal()):
+            raise BadRequest
+        if int(length) > self.server.max_body:
+            raise RequestEntityTooLarge
+        return self._read(int(length))
 
-    def _body(self) -> bytes:
-        if self.headers.get("transfer-encoding", "").lower() == "chunked":
-            return b"".join(self._chunks())
-        return self._read(_size(self.headers.get("content-length", "0"), base=10))
+    def _read(self, length: int) -> bytes:
+        body: bytes = self.rfile.read(length)
+        if len(body) < length:
+            raise BadRequest
+        return body
 
-    def _chunks(self) -> list[bytes]:
-        chunks: list[bytes] = []
-        room = MAX_BODY_BYTES
-        while size := _size(self.rfile.readline(80).decode("latin-1").partition(";")[0].strip(), base=16):
-            chunks.append(self._read(size, room))
-            room -= size
-            self.rfile.readline(80)
-        self.rfile.readline(80)
-        return chunks
+    def transmit(self, response: wrappers.Response) -> None:
+        if response.status_code == 101:
+            self.close_connection = True  # the client speaks another protocol from now on
+        self.send_head(response)
+        self.wfile.write(response.get_data())
 
-    def _read(self, size: int, room: int = MAX_BODY_BYTES) -> bytes:
-        if size > room:
-            raise BodyError(413, "Request Entity Too Large")
-        return self.rfile.read(size)
-
-    def _send(self, response: Response) -> None:
-        self.send_response(response.status)
-        for name, value in response.headers:
+    def send_head(self, response: wrappers.Response) -> None:
+        self.send_response(response.status_code)
+        for name, value in response.headers.items():
             self.send_header(name, value)
-        if response.status != 204:
-            self.send_header("content-length", str(len(response.body)))
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(response.body)
 
     def version_string(self) -> str:
         return "local"
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named so by the base class
-        """Nothing: the functions' own log lines are what there is to read."""
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Logs nothing, because a request line may hold a token."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
+        """Logs nothing, for the same reason."""
 
 
-def _size(digits: str, base: int) -> int:
-    with suppress(ValueError):
-        if (size := int(digits, base)) >= 0:
-            return size
-    raise BodyError(400, "Bad Request")
+class _Chunks(DechunkedInput):
+    """A chunked body. Raises RequestEntityTooLarge as soon as the client announces more than `limit` bytes."""
+
+    def __init__(self, rfile: Any, limit: int) -> None:
+        super().__init__(rfile)
+        self._left = limit
+
+    def read_chunk_len(self) -> int:
+        length = super().read_chunk_len()
+        self._left -= length
+        if self._left < 0:
+            raise RequestEntityTooLarge
+        return length
+
+    def readinto(self, buf: bytearray) -> int:  # type: ignore[override]
+        """Raises BadRequest for a malformed chunk."""
+        try:
+            return super().readinto(buf)
+        except OSError as malformed:
+            raise BadRequest from malformed
+
+
+class Server(ThreadedWSGIServer):
+    """Takes its port when it is made (0: any free one). Serves from `start` to `stop`, with one thread for each connection.
+
+    max_body: the most bytes of a request's body. Raises OSError if the port is taken.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        connection: type[Connection] = Connection,
+        max_body: int = sys.maxsize,
+    ) -> None:
+        self.max_body = max_body
+        self.closing = threading.Event()
+        self._open: set[socket.socket] = set()
+        # werkzeug ends the whole process if it cannot bind, so it gets a socket that is bound already.
+        with socket.create_server((host, port), backlog=BACKLOG) as listener:
+            super().__init__(host, port, NotFound(), connection, fd=listener.fileno())
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    def start(self, app: "WSGIApplication") -> None:
+        self.app = app
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Also closes the connections that clients keep open: a stopped server answers nobody."""
+        self.shutdown()
+        self.closing.set()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Closes the connections that clients keep open."""
+        for connection in list(self._open):
+            with suppress(OSError):  # the client has closed it already
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        self._open.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)

@@ -1,9 +1,9 @@
-"""template.yaml as CloudFormation sees it: parameters given, conditions decided, intrinsic functions resolved."""
+"""Reads template.yaml as CloudFormation does: with parameters, conditions and intrinsic functions."""
 
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -18,16 +18,16 @@ NO_VALUE = object()
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The template as written; `!Sub x` is {"Fn::Sub": "x"}, as CloudFormation itself reads it."""
+    """The template, unresolved. As in CloudFormation, `!Sub x` is {"Fn::Sub": "x"}."""
     document: dict[str, Any] = yaml.load(path.read_bytes(), _Loader)  # noqa: S506 - a SafeLoader
     return document
 
 
 class Template:
-    """`given` are parameters and pseudo parameters by name; the template's defaults stand for the rest.
+    """`given`: parameters and pseudo parameters by name. The others have the template's defaults.
 
-    `attributes` tells what a created resource is called: {logical id: {"Ref": ..., "Arn": ...}}; one that nobody created goes by
-    its logical id.
+    `attributes`: the attributes of created resources, as {logical id: {"Ref": ..., "Arn": ...}}. An attribute that is not
+    there resolves to the logical id.
     """
 
     def __init__(self, document: dict[str, Any], given: Mapping[str, str]) -> None:
@@ -50,12 +50,12 @@ class Template:
         }
 
     def resources(self, kind: str) -> list[str]:
-        """Logical ids of this type whose condition holds, in the template's order."""
+        """The logical ids of the resources of a type whose condition holds, in the template's order."""
         resources = self._document["Resources"].items()
         return [name for name, resource in resources if resource["Type"] == kind and self._deployed(resource)]
 
     def properties(self, name: str) -> dict[str, Any]:
-        """A resource's own properties, unresolved: resolve those that are wanted."""
+        """A resource's own properties, unresolved."""
         properties: dict[str, Any] = self._document["Resources"][name].get("Properties", {})
         return properties
 
@@ -65,7 +65,7 @@ class Template:
         return section
 
     def resolve(self, value: Any) -> Any:
-        """Raises ValueError for an intrinsic function that is not imitated here."""
+        """Raises ValueError for an intrinsic function that this class does not have."""
         if isinstance(value, list):
             return [item for item in map(self.resolve, value) if item is not NO_VALUE]
         if not isinstance(value, dict):
@@ -78,7 +78,7 @@ class Template:
 
     def _call(self, name: str, argument: Any) -> Any:
         if name not in self._intrinsics:
-            raise ValueError(f"{name} is not imitated here")
+            raise ValueError(f"{name} is not supported here")
         return self._intrinsics[name](argument)
 
     def _declared(self, given: Mapping[str, str]) -> dict[str, Any]:
@@ -119,18 +119,14 @@ def _typed(kind: str, value: Any) -> Any:
     return None if value is None else str(value)
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short tags."""
-
-
-def _tagged(loader: _Loader, tag: str, node: yaml.Node) -> dict[str, Any]:
+def _tagged(loader: "_Loader", tag: str, node: yaml.Node) -> dict[str, Any]:
     value = _plain(loader, node)
     if tag == "GetAtt" and isinstance(value, str):
         value = value.split(".", 1)
     return {tag if tag in {"Ref", "Condition"} else f"Fn::{tag}": value}
 
 
-def _plain(loader: _Loader, node: yaml.Node) -> Any:
+def _plain(loader: "_Loader", node: yaml.Node) -> Any:
     if isinstance(node, yaml.ScalarNode):
         return loader.construct_scalar(node)
     if isinstance(node, yaml.SequenceNode):
@@ -139,4 +135,7 @@ def _plain(loader: _Loader, node: yaml.Node) -> Any:
     return loader.construct_mapping(node, deep=True)
 
 
-_Loader.add_multi_constructor("!", _tagged)
+class _Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short tags."""
+
+    yaml_multi_constructors: ClassVar = yaml.SafeLoader.yaml_multi_constructors | {"!": _tagged}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import boto3
 import pytest
+from botocore.config import Config
 from moto.core.model_instances import reset_model_data
 
 from local.bundle import AS_IT_IS, Bundle
@@ -205,3 +206,26 @@ def _local_key(bundle: Bundle, vendor: str) -> str:
     secret_id = bundle.environment(vendor)["API_KEY_SECRET"]
     seeded: str = client(bundle, "secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"]
     return seeded
+
+
+class Clock:
+    """Monotonic seconds that stand still until a test moves them."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of every keyring."""
+    clock = Clock()
+    monkeypatch.setattr("minting.keyring.monotonic", clock)
+    return clock
+
+
+@pytest.fixture
+def patient_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Functions wait a minute for AWS: moto answers many callers one by one, and does not know a repeated transaction."""
+    monkeypatch.setattr(aws, "CONFIG", aws.CONFIG.merge(Config(read_timeout=60)))

@@ -1,7 +1,8 @@
-"""What the documents name is there."""
+"""The documents name only what exists."""
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,32 @@ def test_every_promise_names_tests_that_exist() -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_link_leads_somewhere(document: Path) -> None:
+def test_every_link_has_a_target(document: Path) -> None:
     links = [link for link in re.findall(r"\]\(([^)#\s]+)", document.read_text()) if "://" not in link]
     assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def anchors(document: Path) -> set[str]:
+    """The anchors that GitHub gives to a page's headings. A repeated heading gets `-1`, `-2` and so on."""
+    text = re.sub(r"^```.*?^```$", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    shown = [re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower() for heading in headings]
+    slugs = [re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in shown]
+    repeats = [slugs[:place].count(slug) for place, slug in enumerate(slugs)]
+    return {f"{slug}-{count}" if count else slug for slug, count in zip(slugs, repeats, strict=True)}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_anchor_of_a_link_is_a_heading(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", document.read_text())
+    pages = [(document.parent / page if page else document, anchor) for page, anchor in links if "://" not in page]
+    assert [anchor for page, anchor in pages if anchor not in anchors(page)] == []
+
+
+def test_anchors_are_those_of_github(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# `POST /v1/x`, twice\n```sh\n# no heading\n```\n## A [link](x.md) & more\n## Same\n## Same\n")
+    assert anchors(page) == {"post-v1x-twice", "a-link--more", "same", "same-1"}
 
 
 @pytest.mark.parametrize("event", MINTS.values(), ids=MINTS)
@@ -45,5 +69,11 @@ def test_every_vendor_has_its_page(vendor: str) -> None:
 
 
 @pytest.mark.parametrize("file", CODE, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_every_page_that_code_points_to_is_there(file: Path) -> None:
+def test_every_page_that_the_code_names_exists(file: Path) -> None:
     assert [page for page in re.findall(r"docs/[\w/]+\.md", file.read_text()) if not (ROOT / page).exists()] == []
+
+
+def test_the_newest_heading_of_the_changelog_is_the_projects_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0] == version

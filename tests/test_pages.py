@@ -1,4 +1,4 @@
-"""A reader who types a page's commands into one shell sees what the page says: run against the bundle of `make run`."""
+"""The commands of a page print what the page says, in one shell, with the bundle of `make run`."""
 
 import subprocess
 from pathlib import Path
@@ -16,10 +16,10 @@ END_OF_STEP = "\x1e"
 
 
 def typed(done: list[Step]) -> list[str]:
-    """What each step prints, in one shell that stops at the first command that fails."""
+    """The output of each step, in one shell that stops at the first command that fails."""
     script = f"printf '{END_OF_STEP}'\n".join(step.commands for step in done)
     command = ["bash", "-euo", "pipefail", "-c", script]
-    run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)  # noqa: S603 - our own page
+    run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)  # noqa: S603
     assert (run.returncode, run.stderr) == (0, ""), run.stdout
     return run.stdout.split(END_OF_STEP)
 
@@ -32,8 +32,8 @@ def test_a_pages_commands_print_what_the_page_says(bundle: "Bundle", page: str) 
     assert typed(done) == [step.printed for step in done]
 
 
-def test_convais_three_examples_leave_the_tokens_as_they_say(bundle: "Bundle") -> None:
-    """Of the learners one signed out, the kiosk's visitor left, and the long-running app has a new token."""
+def test_convais_three_examples_leave_the_tokens_that_the_page_describes(bundle: "Bundle") -> None:
+    """One of the learners signs out, the visitor of the kiosk leaves, and the long-running app gets a new token."""
     typed(steps(DOCS / "vendors/convai.md", bundle.url))
     tokens = vars(bundle.twins["convai"])["tokens"].values()
     assert [token.revoked for token in tokens] == [True, False, True, True, False]

@@ -1,4 +1,4 @@
-"""The worst bill: whose parameters it reads, that it multiplies rightly, and that its constants are what the functions do."""
+"""The worst bill reads the right parameters, multiplies them correctly, and its constants are those of the functions."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bench import worst_bill
-from bench.worst_bill import Vendor, deployed, of_flood, of_mints, parameters
 from local.template import read
 from minting import claims
 from minting.problems import CATALOGUE
 from tests.trust.table import items
 from tests.vendors import FUNCTIONS, VENDORS
+from tools import worst_bill
+from tools.worst_bill import Vendor, deployed, of_flood, of_mints, parameters
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
@@ -33,7 +33,7 @@ def vendor(**changes: Any) -> Vendor:
     return plain._replace(**changes)
 
 
-# What it reads
+# Parameters
 
 
 @pytest.mark.parametrize(
@@ -48,11 +48,11 @@ def vendor(**changes: Any) -> Vendor:
         ((ROOT / "samconfig.toml").read_text(), [], {}),
     ],
 )
-def test_the_command_line_goes_over_samconfig(config: str, arguments: list[str], given: dict[str, str]) -> None:
+def test_the_command_line_wins_over_samconfig(config: str, arguments: list[str], given: dict[str, str]) -> None:
     assert parameters(config, arguments) == given
 
 
-def test_the_limits_are_the_templates_under_what_is_given(document: dict[str, Any]) -> None:
+def test_the_limits_are_the_templates_defaults_unless_given(document: dict[str, Any]) -> None:
     _, vendors = deployed(document, {"DeployConvai": "true", "DeployOdyssey": "true", "ConvaiPerDay": "7"})
     defaults = {name: int(told["Default"]) for name, told in document["Parameters"].items() if told["Type"] == "Number"}
     odyssey, convai = (vendor for vendor in vendors if vendor.per_day)
@@ -61,7 +61,7 @@ def test_the_limits_are_the_templates_under_what_is_given(document: dict[str, An
     assert (convai.memory, convai.timeout, convai.slots) == (defaults["MemorySize"] / 1024, 28, 0)
 
 
-def test_every_vendor_can_be_reckoned(document: dict[str, Any]) -> None:
+def test_every_vendor_has_a_bill(document: dict[str, Any]) -> None:
     _, vendors = deployed(document, dict.fromkeys(SWITCHES, "true"))
     assert {vendor.name for vendor in vendors if min(of_mints(vendor, 90).values()) > 0} == set(VENDORS)
     assert sorted(vendor.name for vendor in vendors) == FUNCTIONS
@@ -70,7 +70,7 @@ def test_every_vendor_can_be_reckoned(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "argument", ["DeployCnvai=true", "Deploy", "ConvaiPerDay=many", "ConvaiPerDay=-5", "DeployConvai=maybe"]
 )
-def test_what_it_cannot_use_ends_it(monkeypatch: pytest.MonkeyPatch, argument: str) -> None:
+def test_a_wrong_parameter_ends_the_command(monkeypatch: pytest.MonkeyPatch, argument: str) -> None:
     monkeypatch.chdir(ROOT)
     with pytest.raises(
         SystemExit,
@@ -79,7 +79,7 @@ def test_what_it_cannot_use_ends_it(monkeypatch: pytest.MonkeyPatch, argument: s
         worst_bill.main(["DeployConvai=true", argument])
 
 
-# What it reckons
+# Costs
 
 
 def test_a_mint_is_counted_at_list_prices() -> None:
@@ -104,7 +104,7 @@ def test_a_flood_grows_with_the_throttle_and_the_routes_and_with_no_limit() -> N
 
 
 @pytest.mark.parametrize(("live", "written"), [(0, 4), (5, 8), (1000, 37)])
-def test_slots_make_transactions_larger_and_let_mints_be_repeated(live: int, written: int) -> None:
+def test_slots_add_items_and_repeats_to_a_mint(live: int, written: int) -> None:
     calls = 31_000 * (1 + worst_bill.REPEATS if live else 1)
     assert of_mints(vendor(slots=live), 90)["DynamoDB"] == pytest.approx(calls * written * 2 * 0.625 / 1e6)
 
@@ -119,32 +119,32 @@ def test_it_prints_a_row_for_each_vendor_that_is_deployed_or_for_all(
     assert {name: rows.count(name) for name in VENDORS if name in rows} == dict.fromkeys(names, 3)
 
 
-def test_a_function_that_mints_nothing_costs_its_metrics_and_its_share_of_a_flood() -> None:
+def test_a_function_without_a_vendor_costs_metrics_and_its_share_of_a_flood() -> None:
     nothing = vendor(caller_per_hour=0, per_day=0)
     assert {service for service, cost in of_mints(nothing, 90).items() if cost} == {"CloudWatch"}
     assert of_flood(nothing, 20, 90) == of_flood(vendor(), 20, 90) | {"DynamoDB": 0}
 
 
-# What it holds to be so
+# Constants
 
 
-def test_a_mint_writes_as_many_items_as_reckoned(
+def test_a_mint_writes_as_many_items_as_the_bill_assumes(
     function: Callable[..., "Function"], bundle: "Bundle", table: str
 ) -> None:
     function("convai").ask("convai-mint")
-    assert len(items(bundle, table)) + 1 == worst_bill.ITEMS  # and the stop, which is not there
+    assert len(items(bundle, table)) + 1 == worst_bill.ITEMS  # and the stop, which does not exist in this table
     function("odyssey").ask("odyssey-mint")
     written = [key for key in items(bundle, table) if key.startswith("odyssey#")]
-    assert len(written) + 2 == worst_bill.ITEMS + worst_bill.SLOT_ITEMS  # and the session, which is written twice
+    assert len(written) + 2 == worst_bill.ITEMS + worst_bill.SLOT_ITEMS  # and the session, which the mint writes twice
     assert worst_bill.REPEATS == claims.MAX_REPEATS
 
 
-def test_a_vendor_has_no_more_metrics_than_reckoned() -> None:
+def test_a_vendor_has_no_more_metrics_than_the_bill_assumes() -> None:
     successes = {"minted", "extended", "revoked", "done"}
     assert len(CATALOGUE) + len(successes) + len({"duration", "vendor_duration"}) <= worst_bill.METRICS
 
 
-def test_a_request_writes_no_more_than_reckoned(
+def test_a_request_logs_no_more_than_the_bill_assumes(
     function: Callable[..., "Function"], capsys: pytest.CaptureFixture[str]
 ) -> None:
     function("odyssey").ask("odyssey-mint", sub="s" * 255)

@@ -7,7 +7,7 @@ from typing import Any
 
 from local import parameters
 from local.template import read
-from local.twins import TWINS
+from local.twins import twins
 
 ROOT = Path(__file__).parents[1]
 FUNCTIONS = sorted(folder.name for folder in (ROOT / "functions").iterdir() if folder.is_dir())
@@ -53,7 +53,7 @@ def lacking(vendor: str) -> Iterator[str]:
         yield f"{vendor} lacks its facts in functions/catalogue/declared.json: run `make generate`"
     yield from _lacking_secret(vendor)
     for member in ("url_variable", "mint_calls"):
-        if vendor in TWINS and not hasattr(TWINS[vendor], member):
+        if vendor in twins() and not hasattr(twins()[vendor], member):
             yield f"{vendor}'s twin lacks {member}: add it in local/twins/{vendor}.py (docs/adding-a-vendor.md, 4)"
 
 

@@ -1,11 +1,15 @@
-"""The vendors' stand-ins, by vendor name: each module of this folder may hold one."""
+"""The vendors' stand-ins. A module of this folder may hold one."""
 
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
 from local.twins.twin import Twin
 
-for _module in iter_modules(__path__, f"{__name__}."):
-    import_module(_module.name)
 
-TWINS: dict[str, type[Twin]] = {twin.vendor: twin for twin in Twin.__subclasses__()}
+@cache
+def twins() -> dict[str, type[Twin]]:
+    """Every twin, by vendor name. Imports the modules of this folder."""
+    for module in iter_modules(__path__, f"{__name__}."):
+        import_module(module.name)
+    return {twin.vendor: twin for twin in Twin.__subclasses__()}

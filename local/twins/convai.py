@@ -1,4 +1,4 @@
-"""Convai: auth tokens (mint, extend, revoke) and the `/connect` that takes them. Statuses marked A are assumed."""
+"""Convai: auth tokens (mint, extend, revoke) and the `/connect` that accepts them. Statuses marked A are assumed."""
 
 import secrets
 import uuid
@@ -15,7 +15,7 @@ from local.twins.twin import MintCall, Routes, Twin
 
 @dataclass
 class Token:
-    """owner: the API key that minted it. expires: Unix seconds."""
+    """owner: the API key that minted the token. expires: Unix seconds."""
 
     owner: str
     expires: float
@@ -23,11 +23,11 @@ class Token:
 
 
 class ConvaiTwin(Twin):
-    """keys: API key -> account. tokens: every auth token issued. characters: ids that exist.
+    """keys: API key -> account. tokens: every issued auth token. characters: the ids that exist.
 
-    sessions: id -> API key, taken at /connect. extend_seconds: 3600, or 86400 as the withdrawn page says.
-    extend_tells_expiry: whether extend's body says the new time. repeat_revoke_status: 200 or 404.
-    time_suffix: "Z", or "" for UTC without a word. error_field: "ERROR", "API_ERROR" or "detail".
+    sessions: id -> API key. /connect opens them. extend_seconds: 3600, or 86400 as the withdrawn page says.
+    extend_tells_expiry: whether the answer of extend has the new time. repeat_revoke_status: 200 or 404.
+    time_suffix: "Z", or "" for UTC without a zone. error_field: "ERROR", "API_ERROR" or "detail".
     """
 
     vendor = "convai"
@@ -84,9 +84,8 @@ class ConvaiTwin(Twin):
         refusal = self._key_refusal()
         token = self._own_token()
         if refusal or token is None or not self._lives(token):
-            return self._refuse(
-                401, refusal or "Invalid auth token."
-            )  # A: the status for a token that is not ours or not alive
+            # A: the status for a token that is unknown, expired, revoked or of another account
+            return self._refuse(401, refusal or "Invalid auth token.")
         token.expires = self.now() + self.extend_seconds
         return ({"expirationTime": self._moment(token.expires)} if self.extend_tells_expiry else {}), 200
 
@@ -100,7 +99,7 @@ class ConvaiTwin(Twin):
         token.revoked = True
         return {"status": "success"}, 200
 
-    # The realtime host: what a client does with the token
+    # The realtime host, which a client calls with the token
 
     def connect(self) -> ResponseReturnValue:
         account_key = self._realtime_caller()
@@ -114,7 +113,7 @@ class ConvaiTwin(Twin):
         return ({"status": "success"}, 200) if known else ({"detail": "Session not found"}, 404)
 
     def _realtime_caller(self) -> str:
-        """The API key behind the request: a key wins over a token; older clients put the token in the key's place."""
+        """The API key behind the request. A key wins over a token. Older clients send the token in place of the key."""
         sent = self.carried_key() or request.headers.get("API-AUTH-TOKEN", "")
         if sent in self.keys:
             return sent
@@ -148,7 +147,7 @@ class ConvaiTwin(Twin):
             "end_user_metadata": None,
         }
 
-    # Words and states
+    # Keys, tokens and texts
 
     def _key_refusal(self) -> str:
         key = request.headers.get("CONVAI-API-KEY", "")
@@ -164,7 +163,7 @@ class ConvaiTwin(Twin):
         return not token.revoked and token.expires > self.now()
 
     def _opaque_value(self) -> str:
-        """A UUID and a JWT-like value by turns: both have been seen, neither may be parsed."""
+        """Alternately a UUID and a JWT. Both have been seen, and clients may parse neither."""
         if len(self.tokens) % 2 == 0:
             return str(uuid.uuid4())
         return jwt.encode({"jti": secrets.token_urlsafe(16)}, self._signing_key, algorithm="HS256")

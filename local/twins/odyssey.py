@@ -1,4 +1,4 @@
-"""Odyssey: the calls behind `create_client_credentials`, the sessions whose slots they take, and their broadcasts."""
+"""Odyssey: the calls of `create_client_credentials`, the sessions that take slots, and their broadcasts."""
 
 import secrets
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ REFUSALS: dict[str, dict[str, Any]] = {
 
 @dataclass
 class Session:
-    """state: "waiting" (to connect first), "connected" or "lost". token_expires: of the last token, Unix seconds."""
+    """state: "waiting" for the first connection, "connected" or "lost". token_expires: of the last token, Unix seconds."""
 
     key: str
     created: float
@@ -35,19 +35,19 @@ class Session:
 
 
 def unprocessable(kind: str, message: str, field: str, sent: object) -> ResponseReturnValue:
-    """FastAPI's 422, which shows what was sent."""
+    """FastAPI's 422, which repeats the value that was sent."""
     return {"detail": [{"type": kind, "loc": ["body", field], "msg": message, "input": sent}]}, 422
 
 
 class OdysseyTwin(Twin):
-    """keys: API key -> "active" or "denied". access_tokens: token -> (key, expiry). sessions: id -> one slot each.
+    """keys: API key -> "active" or "denied". access_tokens: token -> (key, expiry). sessions: id -> a session, which is one slot.
 
-    max_sessions: slots of one key. busy_polls: how many requests for a session still meet 503 (each takes one off).
-    rate_limit: requests for a session per minute, 0 = any. refusal: a code of REFUSALS that each of them meets.
-    refusal_field: "error", or "code" as it used to be. refusal_shape: "wrapped" in `detail`, "bare" at top level, or
+    max_sessions: slots of one key. busy_polls: how many more requests for a session get 503.
+    rate_limit: requests for a session per minute. 0 is no limit. refusal: a code of REFUSALS that all of them get.
+    refusal_field: "error", or "code" as in the past. refusal_shape: "wrapped" in `detail`, "bare" at top level, or
     "string" as `detail`.
-    broadcast_origin: where the vendor says that its broadcasts are (A: the host); this twin plays them whatever it says.
-    hls: whether a broadcast has an HLS URL too. broadcasts: id -> one connected session each.
+    broadcast_origin: the origin of the vendor's broadcast URLs (A: the host). This twin plays them at its own origin.
+    hls: whether a broadcast also has an HLS URL. broadcasts: id -> the broadcast of one connected session.
     """
 
     vendor = "odyssey"
@@ -98,7 +98,7 @@ class OdysseyTwin(Twin):
         }
 
     def carried_key(self) -> str:
-        """The API key of call 1, the access token that stands for it in the others."""
+        """The API key in the first call, and the access token in the others."""
         return str((self.body() or {}).get("api_key") or self._bearer())
 
     def refuse_route(self, status: int) -> ResponseReturnValue:
@@ -182,18 +182,21 @@ class OdysseyTwin(Twin):
     # Sessions
 
     def live_sessions(self) -> dict[str, Session]:
-        """`sessions` after the vendor's clean-up: 15 minutes never connected, or lost and its token expired."""
+        """`sessions` after the vendor's clean-up.
+
+        It removes a session that nobody connects to for 15 minutes, and a lost session when its token expires.
+        """
         for session_id in [name for name, session in self.sessions.items() if self._is_over(session)]:
             del self.sessions[session_id]
         return self.sessions
 
     def open_socket(self, session_id: str) -> ResponseReturnValue:
-        """The session counts as connected until `disconnect`, though the twin closes the connection."""
+        """The session counts as connected until `disconnect`, although the twin closes the connection."""
         status = self.connect(session_id, request.args.get("token", ""))
         return accept() if status == 101 else ({"detail": "Connection refused"}, status)
 
     def connect(self, session_id: str, token: str) -> int:
-        """What the WebSocket `/client/<id>?token=` says: 101 connected, 401, 404, 409 (connected already)."""
+        """The status of the WebSocket `/client/<id>?token=`: 101, 401, 404, or 409 if a client is connected already."""
         session = self.live_sessions().get(session_id)
         if session is None:
             return 404
@@ -205,14 +208,14 @@ class OdysseyTwin(Twin):
         return 101
 
     def disconnect(self, session_id: str, *, clean: bool = True) -> None:
-        """Clean frees the slot at once; a lost client keeps it until its token expires."""
+        """A clean disconnect frees the slot at once. A lost client keeps it until its token expires."""
         if clean:
             self.sessions.pop(session_id, None)
         elif session_id in self.sessions:
             self.sessions[session_id].state = "lost"
 
     def connect_hook(self, session_id: str) -> ResponseReturnValue:
-        """{"token"} -> {"status": what `connect` says}."""
+        """{"token"} -> {"status": the result of `connect`}."""
         return {"status": self.connect(session_id, str((self.body() or {}).get("token", "")))}, 200
 
     def disconnect_hook(self, session_id: str) -> ResponseReturnValue:
@@ -249,7 +252,7 @@ class OdysseyTwin(Twin):
     # Broadcasts
 
     def broadcast_hook(self, session_id: str) -> ResponseReturnValue:
-        """What a connected host is told after `startStream({broadcast: true})`; 404 where no such session is connected."""
+        """The message to a connected host after `startStream({broadcast: true})`. 404 if the session is not connected."""
         session = self.live_sessions().get(session_id)
         if session is None or session.state != "connected":
             return {"detail": "Session not connected"}, 404
@@ -258,7 +261,7 @@ class OdysseyTwin(Twin):
         return broadcast.ready(self.broadcast_origin, broadcast_id, hls=self.hls), 200
 
     def play(self, broadcast_id: str) -> ResponseReturnValue:
-        """WHEP: a viewer's SDP offer, with `?token=`."""
+        """A viewer's SDP offer (WHEP), with `?token=`."""
         broadcast = self._live_broadcast(broadcast_id)
         if broadcast is None:
             return {"detail": "No such stream"}, 404
@@ -275,7 +278,7 @@ class OdysseyTwin(Twin):
         return "", 200
 
     def _live_broadcast(self, broadcast_id: str) -> Broadcast | None:
-        """It lives as long as its host is connected (A)."""
+        """The broadcast, as long as its host is connected (A)."""
         broadcast = self.broadcasts.get(broadcast_id)
         host = self.live_sessions().get(broadcast.session_id) if broadcast else None
         return broadcast if host and host.state == "connected" else None
@@ -283,7 +286,7 @@ class OdysseyTwin(Twin):
     # Access
 
     def caller(self) -> str:
-        """The API key behind the request's access token; '' when there is no live one."""
+        """The API key behind the request's access token. '' if the token is unknown or expired."""
         key, expires = self.access_tokens.get(self._bearer(), ("", 0.0))
         return key if expires > self.now() else ""
 

@@ -1,4 +1,4 @@
-"""SpatialGen: keys and roles, reads, direct uploads with storage, Widevine. No error is documented: all are assumed."""
+"""SpatialGen: keys and roles, reads, direct uploads with storage, Widevine. All errors are assumed, none is documented."""
 
 import base64
 import binascii
@@ -26,7 +26,7 @@ HEADER = "X-SPATIALGEN-APPKEY"
 
 @dataclass(frozen=True)
 class Key:
-    """role: admin, readonly or upload. expires: Unix seconds, None = a key that is not temporary."""
+    """role: admin, readonly or upload. expires: Unix seconds, or None for a key that is not temporary."""
 
     role: str
     expires: float | None = None
@@ -34,10 +34,10 @@ class Key:
 
 
 class SpatialGenTwin(Twin):
-    """keys: API key -> Key. videos: library id -> {"stream"s, "library"}. groups: upload session id -> Group.
+    """keys: API key -> Key. videos: library id -> {"streams", "library"}. groups: upload session id -> Group.
 
     part_bytes: size of an upload part. url_seconds: life of a part URL. error_shape: "json", "text" or "empty".
-    session_name: what the answer to a start calls the upload, which is not documented.
+    session_name: the name of the upload's id in the answer to a start, which is not documented.
     """
 
     vendor = "spatialgen"
@@ -58,7 +58,7 @@ class SpatialGenTwin(Twin):
 
     @classmethod
     def secret(cls) -> dict[str, Any]:
-        """Its readonly key is a temporary one, which lasts for a week."""
+        """The readonly key is temporary and lasts for a week."""
         expires = datetime.now(UTC) + timedelta(seconds=WEEK)
         return {
             "readonly": {"key": "spatialgen-local-readonly", "expires_at": expires.strftime("%Y-%m-%dT%H:%M:%SZ")},
@@ -104,7 +104,7 @@ class SpatialGenTwin(Twin):
         self.keys[key] = replace(self.keys[key], revoked=True)
 
     def rotate(self, key: str) -> str:
-        """A new value with the same role; the old one is dead at once."""
+        """A new value with the same role. The old value stops working at once."""
         new = f"spatialgen-{secrets.token_hex(12)}"
         self.keys[new] = self.keys.pop(key)
         return new
@@ -198,7 +198,7 @@ class SpatialGenTwin(Twin):
         return file.shown() | {"libraryId": group.library_id}, 200
 
     def cancel_upload(self, session_id: str) -> ResponseReturnValue:
-        """Cancels the whole group. A: how it answers a repeat, and an upload that is complete or unknown."""
+        """Cancels the whole group. A: the answers to a repeat, and for an upload that is complete or unknown."""
         refusal = self._key_refusal(UPLOADERS)
         if refusal:
             return refusal
@@ -217,7 +217,7 @@ class SpatialGenTwin(Twin):
         }, 200
 
     def add_video(self, start: dict[str, Any]) -> int:
-        """A library record without streams: the vendor's job has not run yet. Returns its id."""
+        """Adds a library record without streams, because the vendor's job has not run yet. Returns its id."""
         video_id: int = max(self.videos) + 1
         name = start.get("videoName") or start.get("name")
         self.videos[video_id] = {
@@ -236,7 +236,7 @@ class SpatialGenTwin(Twin):
             return unknown
         return self._refuse(409, "The upload is completed, cancelled or expired")
 
-    # Storage: presigned, knows no API key
+    # Storage, which takes presigned URLs and no API key
 
     def store_part(self, upload_id: str, number: int) -> ResponseReturnValue:
         file = next((group.files[upload_id] for group in self.groups.values() if upload_id in group.files), None)
@@ -296,7 +296,7 @@ def _moment(seconds: float) -> str:
 
 
 def _sample_videos() -> list[dict[str, Any]]:
-    """Three published videos: public and drm, folders that differ in case alone."""
+    """Three published videos, public and drm. Two of their folders differ in case only."""
     samples = [(4821, "Reef", "Home", "public"), (4822, "Summit", "home", "public"), (4823, "Opera", "Events", "drm")]
     return [
         {"streams": [_stream(video_id, visibility)], "library": _library(video_id, name, folder)}

@@ -24,7 +24,7 @@ LANGUAGES = frozenset(TAGS.split())
 
 
 def start_faults(body: dict[str, Any]) -> list[str]:
-    """Everything wrong with the body of POST /videos/uploads; empty = it may start."""
+    """Every fault of the body of POST /videos/uploads. Empty if the upload may start."""
     files = body.get("files")
     if not isinstance(files, list) or not files or not all(isinstance(file, dict) for file in files):
         return ["files: at least one object", *_field_faults(body)]
@@ -80,7 +80,7 @@ def _set_faults(body: dict[str, Any], files: Sequence[dict[str, Any]]) -> Iterat
 
 @dataclass
 class File:
-    """One file of a group. etags: of the parts that storage holds, by part number (from 1)."""
+    """One file of a group. etags: of the stored parts, by part number. The first part is 1."""
 
     name: str
     role: str
@@ -114,7 +114,7 @@ class File:
         }
 
     def asked_parts(self, body: dict[str, Any]) -> list[int] | None:
-        """Part numbers that a part-urls body names; None when it names none, or one that there is not."""
+        """The part numbers in a part-urls body. None if it has none, or an unknown one."""
         if self.strategy == "single_put":
             return [1]
         start, count = body.get("startPartNumber"), body.get("count")
@@ -128,7 +128,7 @@ class File:
         return numbers if numbers and known else None
 
     def accepts(self, body: dict[str, Any]) -> bool:
-        """Whether a complete body names every part with the ETag that storage gave; a single PUT needs none."""
+        """Whether a complete body has every part with its ETag from storage. A single PUT needs none."""
         stored = len(self.etags) == self.parts
         if self.strategy == "single_put":
             return stored
@@ -141,7 +141,7 @@ class File:
 
 @dataclass
 class Group:
-    """Files that become one video. Times in Unix seconds. library_id: once the last file is complete."""
+    """Files that become one video. Times are in Unix seconds. library_id: None until the last file is complete."""
 
     start: dict[str, Any]
     files: dict[str, File]
@@ -154,14 +154,14 @@ class Group:
         return not self.cancelled_at and self.library_id is None and now < self.expires
 
     def finish(self, file: File, add_video: Callable[[dict[str, Any]], int]) -> None:
-        """The last completion creates one library record; repeating one changes nothing."""
+        """The last completion creates one library record. A repeated completion changes nothing."""
         file.completed = True
         if self.library_id is None and all(each.completed for each in self.files.values()):
             self.library_id = add_video(self.start)
 
 
 def open_group(body: dict[str, Any], part_bytes: int, now: float) -> Group:
-    """From a start body without faults. Files below `part_bytes` go up in a single PUT."""
+    """Makes a group from a start body without faults. Files below `part_bytes` are uploaded in a single PUT."""
     files = [_file(sent, part_bytes) for sent in body["files"]]
     return Group(body, {file.upload_id: file for file in files}, now + GROUP_SECONDS)
 

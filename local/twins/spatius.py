@@ -1,4 +1,4 @@
-"""Spatius: the console's session-token call, and who would be let in at the ingress. Statuses marked A are assumed."""
+"""Spatius: the console's session-token call, and the checks of the ingress. Statuses marked A are assumed."""
 
 import secrets
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ CODES = {400: "INVALID_ARGUMENT", 401: "UNAUTHORIZED", 404: "NOT_FOUND"}
 class SpatiusTwin(Twin):
     """keys: API key -> App ID. avatars: the ids that exist. tokens: session token -> its App ID and expiry.
 
-    Every region has the same keys and tokens, and a console of its own: see `regional_url`. A fault whose path begins with
-    `/us-west/` is met there alone.
-    errors_in_200: refusals come as HTTP 200 with `errors`, as unknown routes always do.
-    string_status: `errors[0].status` is a string. out_of_credits, single_use: met at the ingress only.
+    Every region has the same keys and tokens, and its own console (`regional_url`). A fault whose path begins with
+    `/us-west/` affects that region only.
+    errors_in_200: refusals are HTTP 200 with `errors`, as for unknown routes always.
+    string_status: `errors[0].status` is a string. out_of_credits, single_use: only the ingress checks them.
     """
 
     vendor = "spatius"
@@ -41,7 +41,7 @@ class SpatiusTwin(Twin):
 
     @property
     def regional_url(self) -> str:
-        """What the vendor's environment variable holds where each region is to have its own console."""
+        """The value of the vendor's environment variable with which each region has its own console."""
         return f"{self.url}/{{region}}{self.base_path}"
 
     def seed(self) -> None:
@@ -63,7 +63,7 @@ class SpatiusTwin(Twin):
         return request.headers.get("X-Api-Key", "")
 
     def refuse_route(self, status: int) -> ResponseReturnValue:
-        """HTTP 200 with NOT_FOUND inside, for a wrong method too (A)."""
+        """HTTP 200 with NOT_FOUND inside, also for a wrong method (A)."""
         del status
         return {"errors": [self._error(404, "route not found")]}, 200
 
@@ -81,15 +81,15 @@ class SpatiusTwin(Twin):
         return {"sessionToken": self._issue(app_id, expires)}, 200
 
     def admit(self) -> ResponseReturnValue:
-        """The ingress' verdict on an upgrade, for clients without WebSockets: 200 {connection_id} is a yes."""
-        return self._verdict() or ({"connection_id": secrets.token_hex(8)}, 200)
+        """The answer of the ingress, for clients without WebSockets: 200 {connection_id}, or a refusal."""
+        return self._refused_at_ingress() or ({"connection_id": secrets.token_hex(8)}, 200)
 
     def open_socket(self) -> ResponseReturnValue:
-        """The same verdict for clients that have them."""
-        return self._verdict() or accept()
+        """The answer of the ingress to a WebSocket."""
+        return self._refused_at_ingress() or accept()
 
-    def _verdict(self) -> ResponseReturnValue | None:
-        """None, and the token is used, where nothing speaks against it."""
+    def _refused_at_ingress(self) -> ResponseReturnValue | None:
+        """The refusal, or None, which marks the token as used."""
         app_id = request.headers.get("X-App-ID") or request.args.get("appId", "")
         token = request.headers.get("X-Session-Key") or request.args.get("sessionKey", "")
         avatar = request.args.get("id", "")
@@ -103,13 +103,13 @@ class SpatiusTwin(Twin):
         owner, expires = self.tokens.get(token, ("", 0))
         if not owner or (self.single_use and token in self.used):
             return 400, "Invalid session token"
-        verdicts = {
+        checks = {
             (400, "App ID mismatch"): app_id != owner,
             (401, "Session token expired"): expires <= self.now(),
             (402, "session denied: credits exhausted"): self.out_of_credits,
             (404, f"Avatar not found: {avatar}"): avatar not in self.avatars,
         }
-        return next((verdict for verdict, holds in verdicts.items() if holds), None)
+        return next((refusal for refusal, applies in checks.items() if applies), None)
 
     def _asked_expiry(self) -> int | None:
         body = self.body() or {}

@@ -1,4 +1,4 @@
-"""Trulience: the session JWT, used once. The order of checks and what is marked A are assumed."""
+"""Trulience: the session JWT, which works once. The order of the checks and the parts marked A are assumed."""
 
 import secrets
 from collections.abc import Mapping
@@ -19,14 +19,14 @@ ERRORS = {
     35: (403, "Origin is not allowed for this API key"),
     36: (429, "Too many requests. Please slow down."),
     45: (500, "Internal server error occurred"),
-    9001: (400, "avatar_id must be a string"),  # A: this twin's own number, the vendor's is not documented
+    9001: (400, "avatar_id must be a string"),  # A: this twin's own number, because the vendor documents none
     9002: (404, "Not found"),  # A: this twin's own number
 }
 
 
 @dataclass(frozen=True)
 class Key:
-    """avatars, origins: what the key is limited to; None = no limit."""
+    """avatars, origins: the limits of the key. None is no limit."""
 
     scopes: frozenset[str] = frozenset({"generate_tokens"})
     avatars: frozenset[str] | None = None
@@ -35,7 +35,7 @@ class Key:
 
 @dataclass
 class Ticket:
-    """A JWT that was issued. expires: Unix seconds."""
+    """An issued JWT. expires: Unix seconds."""
 
     avatar: str
     expires: int
@@ -43,10 +43,10 @@ class Ticket:
 
 
 class TrulienceTwin(Twin):
-    """keys: API key -> Key. tickets: every JWT issued.
+    """keys: API key -> Key. tickets: every issued JWT.
 
-    rate_limit: mints per key and minute, 0 = any. missing_origin_passes: whether a key limited to origins serves a
-    request without `Origin` (not documented).
+    rate_limit: mints per key and minute. 0 is no limit. missing_origin_passes: whether a key that is limited to origins
+    serves a request without `Origin`. The vendor does not document it.
     """
 
     vendor = "trulience"
@@ -80,7 +80,7 @@ class TrulienceTwin(Twin):
         return self._refuse(code) if code else self._issue()
 
     def consume(self) -> ResponseReturnValue:
-        """{"token", "avatarId"?} -> what the client SDK takes for a session; only the first use counts."""
+        """{"token", "avatarId"?} -> a session for the client SDK. A token works once."""
         body = self.body() or {}
         ticket = self.tickets.get(str(body.get("token")))
         if (

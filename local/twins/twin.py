@@ -1,4 +1,4 @@
-"""The ground of every vendor twin: web app, clock, faults, record of calls, and the `/_twin` routes that steer it."""
+"""The base of every vendor's twin: its web app, clock, faults and calls, and the `/_twin` routes that control it."""
 
 import json
 import threading
@@ -10,7 +10,8 @@ from typing import Any, ClassVar, NamedTuple
 from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
 
-from local.twins.wire import FAULTS, NO_FAULT, Fault, Server
+from local.server import Server
+from local.twins.wire import FAULTS, NO_FAULT, Fault, TwinConnection
 
 __all__ = ["Call", "Fault", "MintCall", "Routes", "Twin"]
 
@@ -20,9 +21,9 @@ CONTROL = "/_twin/"
 
 @dataclass(frozen=True)
 class Call:
-    """A request that came. headers: lower-case names; connection: the client's port; status: None = never answered.
+    """A request that the twin got. headers: the names in lower case. connection: the client's port.
 
-    answer: the whole body that was meant for it, before a fault damaged it.
+    status: None if the twin sent no answer. answer: the whole body, before a fault damaged it.
     """
 
     method: str
@@ -36,8 +37,9 @@ class Call:
 
 
 class MintCall(NamedTuple):
-    """A call that a mint makes. token: the answer's field without which it is of no use. header: the one that carries the key, in
-    lower case; "" where the body does.
+    """A call that a mint makes. token: the field of the answer that a mint needs.
+
+    header: the name of the header with the key, in lower case. "" if the key is in the body.
     """
 
     path: str
@@ -46,12 +48,12 @@ class MintCall(NamedTuple):
 
 
 class Twin:
-    """One vendor, as its page in docs/vendors describes it. A setting is a plain attribute; reset restores the class's default.
+    """One vendor, as its page in docs/vendors describes it. A setting is an attribute. `reset` restores its default.
 
-    Requests run one at a time under `lock` (they take microseconds; delays happen outside it): routes need no locks.
-    mint_calls: what a mint asks of this vendor, in order; () where it asks nothing. local_key: an API key that is good after a
-    reset. parameters: of template.yaml, with which mints on this machine fit what the vendor holds.
-    skew: seconds that this vendor's clock is ahead. omit: a top-level field left out of the vendor's JSON answers.
+    Requests run one at a time under `lock`, so routes need no locks. They take microseconds, and delays are outside the lock.
+    mint_calls: the calls of a mint to this vendor, in order. local_key: an API key that is valid after a reset.
+    parameters: of template.yaml, so that mints on this machine name resources that the vendor has.
+    skew: seconds that this vendor's clock is ahead. omit: a top-level field that the vendor's JSON answers lack.
     """
 
     vendor: ClassVar[str]
@@ -74,14 +76,14 @@ class Twin:
         self.app = self._build_app()
         self.reset()
 
-    # What a vendor fills in
+    # Each vendor defines these
 
     def seed(self) -> None:
-        """Sets `keys` and all state to what a fresh local vendor holds."""
+        """Sets `keys` and all state to those of a fresh vendor."""
         raise NotImplementedError
 
     def routes(self) -> Routes:
-        """'METHOD /rule' (Flask's rule syntax; WEBSOCKET for a handshake) -> the function that answers it."""
+        """The functions that answer, by 'METHOD /rule'. Rules have Flask's syntax. WEBSOCKET is for a handshake."""
         raise NotImplementedError
 
     @classmethod
@@ -90,41 +92,40 @@ class Twin:
         return {"api_key": cls.local_key}
 
     def carried_key(self) -> str:
-        """The API key (or what stands for it) in the current request, '' without one."""
+        """The API key in the current request, or the token that the vendor gave for it. '' if there is none."""
         raise NotImplementedError
 
     def refuse_route(self, status: int) -> ResponseReturnValue:
         """The vendor's answer to an unknown path (404) or method (405)."""
         raise NotImplementedError
 
-    # Life
+    # Starting and stopping
 
     def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._server = Server(host, port, self)
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        self._server = Server(host, port, connection=TwinConnection)
+        self._server.start(self)
 
     def stop(self) -> None:
-        """Ends kept-alive connections and waiting faults too. A later start may use the same port."""
+        """Also closes open connections and ends waiting faults. A later start may use the same port."""
         if self._server is not None:
             self._server.stop()
             self._server = None
 
     def hang_up(self) -> None:
-        """Closes the connections that clients keep alive, as a vendor does with idle ones."""
+        """Closes the connections that clients keep open, as a vendor does with idle ones."""
         self._running().hang_up()
 
     @property
     def url(self) -> str:
-        server = self._running()
-        return f"http://{server.host}:{server.port}"
+        return self._running().url
 
     @property
     def base_url(self) -> str:
-        """What the vendor's environment variable holds."""
+        """The value of the vendor's environment variable."""
         return self.url + self.base_path
 
     def environment(self) -> dict[str, str]:
-        """Environment variables that point a function at this twin."""
+        """The environment variables with which a function calls this twin."""
         return {self.url_variable: self.base_url}
 
     def _running(self) -> Server:
@@ -143,7 +144,7 @@ class Twin:
             self._faults.append(fault)
 
     def reset(self) -> None:
-        """Back to the start: settings, state, clock; no faults, no calls."""
+        """Restores settings, state and clock, and forgets faults and calls."""
         with self.lock:
             for name in self._setting_names():
                 vars(self).pop(name, None)
@@ -153,7 +154,10 @@ class Twin:
             self.seed()
 
     def seconds_over_rate(self, who: str, per_minute: int) -> float:
-        """0.0 = allowed and counted; else the seconds until `who` may call again. per_minute 0: no limit."""
+        """0.0 if the call is allowed, which counts it. Otherwise the seconds until `who` may call again.
+
+        per_minute: 0 is no limit.
+        """
         now = self.now()
         recent = self._hits[who] = [hit for hit in self._hits.get(who, []) if hit > now - 60]
         if per_minute and len(recent) >= per_minute:
@@ -162,7 +166,7 @@ class Twin:
         return 0.0
 
     def body(self) -> dict[str, Any] | None:
-        """The request's JSON object; None when it is none, or not sent as application/json."""
+        """The request's JSON object. None if the body is anything else, or is not sent as application/json."""
         sent = request.get_json(silent=True)
         return sent if isinstance(sent, dict) else None
 
@@ -260,7 +264,7 @@ class Twin:
         wanted = self.body() or {}
         wrong = [name for name, value in wanted.items() if not self._takes(name, value)]
         if wrong:
-            return {"error": f"no such setting, or not of its type: {', '.join(wrong)}"}, 400
+            return {"error": f"unknown setting, or a value of the wrong type: {', '.join(wrong)}"}, 400
         for name, value in wanted.items():
             setattr(self, name, value)
         return "", 204

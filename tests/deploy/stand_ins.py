@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from local import parameters
 from local.issuer import Issuer
-from local.twins import TWINS
+from local.twins import twins
 
 if TYPE_CHECKING:
     from tests.deploy.tls import Fronts
@@ -24,7 +24,7 @@ class StandIns:
             self.issuer.start()
             exits.callback(self.issuer.stop)
             self.issuer.url = self._fronts.url(self.issuer.url)
-            for twin in (make() for make in TWINS.values()):
+            for twin in (make() for make in twins().values()):
                 twin.start()
                 exits.callback(twin.stop)
                 self.urls |= {name: self._fronts.url(url) for name, url in twin.environment().items()}

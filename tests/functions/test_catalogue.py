@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local.declared import DECLARED, declared
 from local.functions import ROOT, Context, load_module
 from local.template import Template, read
 from minting.settings import ClientFields
 from tests.conftest import Answer
 from tests.functions.contract import INVALID, UNAUTHENTICATED, Fresh, faults, minted, said
 from tests.vendors import MINTS, VENDORS
+from tools.catalogue import DECLARED, declared
 
 if TYPE_CHECKING:
     from local.bundle import Bundle

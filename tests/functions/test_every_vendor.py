@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from local import parameters
-from local.twins import TWINS
+from local.twins import twins
 from local.twins.twin import Fault, MintCall
 from tests.functions.contract import (
     ERROR,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tests.functions.conftest import Wire
 
 CALLS: dict[str, tuple[MintCall, ...]] = {
-    vendor: TWINS[vendor].mint_calls if vendor in TWINS else () for vendor in MINTS
+    vendor: twins()[vendor].mint_calls if vendor in twins() else () for vendor in MINTS
 }
 """What each mint asks its vendor, as the twins tell it; nothing where a key is leased or a token signed here."""
 
@@ -70,7 +70,7 @@ every_upstream = pytest.mark.parametrize(
 
 
 def test_no_twin_is_left_over() -> None:
-    assert {*TWINS, *parameters.PAIRS} - MINTS.keys() == set()
+    assert {*twins(), *parameters.PAIRS} - MINTS.keys() == set()
 
 
 @every_mint

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from local.bundle import Bundle
     from tests.conftest import Answer, Function
 
-PATIENT = aws.CONFIG.merge(Config(read_timeout=60))
-
 HOST, VIEWER = "hanna", "victor"
 URL, TOKEN, HLS = "https://stream.odyssey.ml/broadcasts/b-1", "a-spectator-token", "https://cdn.odyssey.ml/b-1.m3u8"
 BROADCAST = {"webrtc_url": URL, "spectator_token": TOKEN, "hls_url": HLS}
@@ -300,13 +298,7 @@ def test_a_changed_item_is_an_internal_error(odyssey: "Function", bundle: "Bundl
 # Viewers
 
 
-@pytest.fixture
-def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The stand-in for AWS answers one request at a time, and slowly."""
-    monkeypatch.setattr(aws, "CONFIG", PATIENT)
-
-
-@pytest.mark.usefixtures("_patience")
+@pytest.mark.usefixtures("patient_aws")
 def test_concurrent_viewers_never_pass_the_limit(function: Fresh) -> None:
     environments = [function("odyssey") for _ in range(3)]
     broadcast_id = registered(environments[0], viewers=7)

@@ -1,15 +1,16 @@
-"""A gateway on a real port in front of one recording handler, and the issuer it trusts."""
+"""A gateway on a real port, with a handler that records its events, and the gateway's issuer."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
+from werkzeug.wrappers import Request
 
 from local.authorizer import Authorizer
 from local.cors import Cors
 from local.functions import Function
-from local.gateway import Gateway
+from local.gateway import MAX_BODY_BYTES, Gateway
 from local.issuer import Issuer
 from local.routes import Route, Routes
 from local.server import Server
@@ -25,7 +26,7 @@ CORS = {
 
 
 class Served:
-    """`events`: what the handler was called with. `reply`: what it gives back, or raises if it is an exception."""
+    """`events`: the events that the handler got. `reply`: its reply, or the exception that it raises."""
 
     def __init__(self, issuer: Issuer, url: str) -> None:
         self.issuer, self.url = issuer, url
@@ -39,12 +40,12 @@ class Served:
         return self.reply
 
     def send(self, method: str, path: str, **options: Any) -> requests.Response:
-        """With alice's token, unless the headers are given."""
+        """Sends a request, with alice's token unless `headers` are given."""
         options.setdefault("headers", {"Authorization": f"Bearer {self.issuer.token('alice')}"})
         return requests.request(method, self.url + path, timeout=10, allow_redirects=False, **options)
 
     def event(self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> dict[str, Any]:
-        """The event that a request with alice's token becomes."""
+        """The event of a request with alice's token."""
         headers = {"Authorization": f"Bearer {self.issuer.token('alice')}"} | (headers or {})
         assert self.send(method, path, headers=headers, **options).status_code == 200
         return self.events[-1]
@@ -60,7 +61,7 @@ def issuer() -> Iterator[Issuer]:
 
 @pytest.fixture
 def served(issuer: Issuer) -> Iterator[Served]:
-    server = Server()
+    server = Server(max_body=MAX_BODY_BYTES)
     served = Served(issuer, server.url)
     guard = Authorizer(issuer.url, ["app", "other-app"])
     function = Function("Recorder", served.handler)
@@ -72,6 +73,6 @@ def served(issuer: Issuer) -> Iterator[Served]:
         Route("GET", "/open", function, None),
     ]
     own = {"POST /_local/token": issuer.answer_token}
-    server.start(Gateway(Routes(routes), Cors(CORS), own).answer)
+    server.start(Request.application(Gateway(Routes(routes), Cors(CORS), own).answer))
     yield served
     server.stop()

@@ -1,4 +1,4 @@
-"""The bundle brings up what a template says, here a small one with a function that tells what it was given."""
+"""The bundle runs the resources of a template. This template is small, and its function returns what it got."""
 
 import json
 import os
@@ -129,7 +129,7 @@ def test_a_secret_that_exists_keeps_its_value(before: str | None, after: str, ro
             assert secrets(second).get_secret_value(SecretId=arn)["SecretString"] == after
 
 
-def test_a_table_is_created_once_as_the_template_says(root: Path) -> None:
+def test_a_table_is_created_once_with_the_templates_properties(root: Path) -> None:
     stack = f"local-{uuid.uuid4().hex}"
     with Bundle(root, stack=stack) as bundle:
         aws: dict[str, Any] = bundle.aws
@@ -144,7 +144,7 @@ def test_a_table_is_created_once_as_the_template_says(root: Path) -> None:
     assert expiry.get("AttributeName") == "expires"
 
 
-def test_a_vendor_url_that_is_given_is_used_and_gets_no_twin(root: Path) -> None:
+def test_a_given_vendor_url_replaces_the_twin(root: Path) -> None:
     with Bundle(root, given={"CONVAI_API_URL": "http://127.0.0.1:1", "API_KEY_SECRET": "x", "HOME": "/"}) as bundle:
         assert bundle.twins == {}
         assert bundle.environment("convai")["CONVAI_API_URL"] == "http://127.0.0.1:1"
@@ -152,7 +152,7 @@ def test_a_vendor_url_that_is_given_is_used_and_gets_no_twin(root: Path) -> None
         assert "HOME" not in bundle.environment("convai")
 
 
-def test_the_environment_of_the_process_does_not_leak_in(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_functions_do_not_see_the_environment_of_the_process(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONVAI_API_URL", "https://api.example.com")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "https://aws.example.com")
     with Bundle(root) as bundle:

@@ -1,4 +1,4 @@
-"""The gateway does to requests and replies what API Gateway's HTTP APIs do."""
+"""The gateway changes requests and replies as API Gateway's HTTP APIs do."""
 
 import base64
 import json
@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 import requests
+from werkzeug.wrappers import Request
 
 from local.cors import Cors
 from local.functions import Function
-from local.gateway import Gateway
+from local.gateway import MAX_BODY_BYTES, Gateway
 from local.hosts import Hosts
 from local.routes import Route, Routes
-from local.server import MAX_BODY_BYTES, Request
 from tests.local.conftest import ORIGIN, Served
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -54,11 +54,24 @@ def test_the_most_specific_route_wins(
     assert event.get("pathParameters") == parameters
 
 
-def test_a_named_method_is_before_any_whatever_the_template_names_first() -> None:
+def test_a_named_method_wins_over_any_in_either_order() -> None:
     function = Function("None", lambda _event, _context: None)
     routes = Routes(Route(method, "/v1/things", function, None) for method in ("ANY", "GET"))
-    matches = [routes.find(Request(method, "/v1/things", "", [])) for method in ("GET", "PUT")]
+    matches = [routes.find(method, "/v1/things") for method in ("GET", "PUT")]
     assert [match and match.route.method for match in matches] == ["GET", "ANY"]
+
+
+def test_a_get_route_does_not_answer_head(served: Served) -> None:
+    assert served.send("HEAD", "/open").status_code == 404
+    assert served.send("HEAD", "/v1/files/a").status_code == 200
+    assert [event["requestContext"]["http"]["method"] for event in served.events] == ["HEAD"]
+
+
+def test_an_unreadable_target_is_refused(served: Served) -> None:
+    with socket.create_connection(("127.0.0.1", int(served.url.rpartition(":")[2]))) as client:
+        client.sendall(b"GET //[ HTTP/1.1\r\n\r\n")
+        assert client.recv(99).startswith(b"HTTP/1.1 400")
+    assert served.events == []
 
 
 # Events
@@ -103,7 +116,7 @@ def test_header_names_are_in_lower_case_and_repeated_headers_are_joined(served: 
     assert headers["x-forwarded-port"] == "81"
 
 
-def test_cookies_are_a_list_and_no_header(served: Served) -> None:
+def test_cookies_are_a_list_and_not_a_header(served: Served) -> None:
     event = served.event("POST", "/v1/things", {"Cookie": "a=1; b=2"})
     assert event["cookies"] == ["a=1", "b=2"]
     assert "cookie" not in event["headers"]
@@ -115,7 +128,7 @@ def test_the_query_is_given_raw_and_decoded(served: Served) -> None:
     assert event["queryStringParameters"] == {"a": "1,2", "b": " x", "c": ""}
 
 
-def test_what_a_request_does_not_have_is_left_out(served: Served) -> None:
+def test_members_that_a_request_does_not_have_are_absent(served: Served) -> None:
     event = served.event("POST", "/v1/things")
     assert event.keys().isdisjoint({"body", "cookies", "queryStringParameters", "pathParameters", "stageVariables"})
     assert event["isBase64Encoded"] is False
@@ -134,9 +147,7 @@ def test_what_a_request_does_not_have_is_left_out(served: Served) -> None:
         ("application/json", b"\xff\xfe", True),
     ],
 )
-def test_a_body_that_is_no_text_comes_in_base64(
-    content_type: str, body: bytes, in_base64: bool, served: Served
-) -> None:
+def test_a_body_that_is_not_text_is_in_base64(content_type: str, body: bytes, in_base64: bool, served: Served) -> None:
     event = served.event("POST", "/v1/things", {"Content-Type": content_type}, data=body)
     assert event["isBase64Encoded"] is in_base64
     assert (base64.b64decode(event["body"]) if in_base64 else event["body"].encode()) == body
@@ -172,7 +183,7 @@ def test_a_body_of_unreadable_length_is_refused(announced: str, served: Served) 
 # Replies
 
 
-def test_a_reply_is_sent_as_the_function_says(served: Served) -> None:
+def test_a_reply_is_sent_with_its_status_headers_cookies_and_body(served: Served) -> None:
     served.reply = {
         "statusCode": 201,
         "headers": {"Content-Type": "application/json", "X-Number": 7, "X-Flag": True},
@@ -186,7 +197,7 @@ def test_a_reply_is_sent_as_the_function_says(served: Served) -> None:
     assert answer.headers["apigw-requestid"] == served.events[0]["requestContext"]["requestId"]
 
 
-def test_a_length_that_a_function_claims_is_not_the_one_that_is_sent(served: Served) -> None:
+def test_the_length_is_that_of_the_body_and_not_the_functions_claim(served: Served) -> None:
     served.reply = {"statusCode": 200, "headers": {"Content-Length": "1"}, "body": "whole"}
     answer = served.send("POST", "/v1/things")
     assert (answer.content, answer.raw.headers.getlist("content-length")) == (b"whole", ["5"])
@@ -232,7 +243,7 @@ def test_a_204_has_no_body_and_the_connection_stays_usable(served: Served) -> No
     ],
     ids=repr,
 )
-def test_a_crash_or_a_malformed_reply_is_a_500_that_tells_nothing(reply: object, served: Served) -> None:
+def test_a_crash_or_a_malformed_reply_is_a_500_without_details(reply: object, served: Served) -> None:
     served.reply = reply
     answer = served.send("POST", "/v1/things")
     assert (answer.status_code, answer.json()) == (500, {"message": "Internal Server Error"})
@@ -244,13 +255,13 @@ def test_a_crash_or_a_malformed_reply_is_a_500_that_tells_nothing(reply: object,
     [(0.01, 30, 500, "Internal Server Error"), (25, 0.01, 503, "Service Unavailable")],
     ids=["the function's timeout", "the gateway's patience"],
 )
-def test_a_late_reply_is_not_waited_for(timeout: float, patience: float, status: int, text: str) -> None:
+def test_the_gateway_does_not_wait_for_a_late_reply(timeout: float, patience: float, status: int, text: str) -> None:
     replies = threading.Event()
     function = Function("Late", lambda _event, _context: replies.wait(5), timeout)
     gateway = Gateway(Routes([Route("GET", "/late", function, None)]), Cors({}), {}, patience)
-    answer = gateway.answer(Request("GET", "/late", "", [("host", "localhost")]))
+    answer = gateway.answer(Request.from_values("/late"))
     replies.set()
-    assert (answer.status, json.loads(answer.body)) == (status, {"message": text})
+    assert (answer.status_code, answer.json) == (status, {"message": text})
 
 
 # CORS
@@ -277,7 +288,7 @@ def test_an_origin_that_is_not_allowed_gets_no_cors_headers(origin: str, served:
         assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
 
 
-def test_an_options_request_that_is_no_preflight_is_not_found(served: Served) -> None:
+def test_an_options_request_that_is_not_a_preflight_is_not_found(served: Served) -> None:
     assert served.send("OPTIONS", "/v1/things", headers={"Origin": ORIGIN}).status_code == 404
 
 
@@ -330,7 +341,7 @@ def _status(client: socket.socket) -> bytes:
         *[("::", host) for host in (socket.gethostname(), f"{socket.gethostname().upper()}:3000", "192.168.1.5")],
     ],
 )
-def test_the_gateways_own_names_and_any_address_are_answered(listening: str, host: str) -> None:
+def test_the_gateway_answers_its_own_names_and_any_address(listening: str, host: str) -> None:
     assert Hosts(listening).own(host)
 
 
@@ -360,16 +371,14 @@ def test_the_gateways_own_names_and_any_address_are_answered(listening: str, hos
     ],
 )
 @pytest.mark.parametrize("listening", ["127.0.0.1", "::"])
-def test_another_name_is_not_the_gateways(listening: str, host: str | None) -> None:
+def test_the_gateway_does_not_answer_another_name(listening: str, host: str | None) -> None:
     assert not Hosts(listening).own(host)
 
 
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "/_local/token"), ("POST", "/v1/things"), ("GET", "/open"), ("GET", "/absent")]
 )
-def test_a_page_that_makes_its_own_name_lead_here_gets_no_token_and_no_answer(
-    method: str, path: str, served: Served
-) -> None:
+def test_a_web_page_whose_name_resolves_to_this_machine_gets_no_token(method: str, path: str, served: Served) -> None:
     headers = {
         "Host": "rebound.example:3000",
         "Origin": ORIGIN,
@@ -383,7 +392,7 @@ def test_a_page_that_makes_its_own_name_lead_here_gets_no_token_and_no_answer(
     assert served.events == []
 
 
-def test_a_body_in_chunks_is_as_large_as_all_of_them(served: Served) -> None:
+def test_the_limit_of_a_body_holds_for_the_sum_of_its_chunks(served: Served) -> None:
     headers = {"Authorization": served.issuer.token()}
     half = bytes(MAX_BODY_BYTES // 2)
     answers = [

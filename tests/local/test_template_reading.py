@@ -1,4 +1,4 @@
-"""A template is read as CloudFormation reads it."""
+"""`local.template` reads a template as CloudFormation does."""
 
 from pathlib import Path
 from typing import Any
@@ -82,12 +82,12 @@ def test_intrinsic_functions_are_resolved(template: Template, written: dict[str,
     }
 
 
-def test_an_intrinsic_function_that_is_not_imitated_is_named(template: Template, written: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="Fn::Base64 is not imitated here"):
+def test_an_error_names_an_unsupported_intrinsic_function(template: Template, written: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="Fn::Base64 is not supported here"):
         template.resolve(written["Unknown"])
 
 
-def test_a_resource_whose_condition_does_not_hold_is_not_there(template: Template) -> None:
+def test_a_resource_whose_condition_is_false_is_absent(template: Template) -> None:
     assert template.resources("AWS::SecretsManager::Secret") == ["Key", "Kept"]
 
 

@@ -1,4 +1,4 @@
-"""Drawn examples are not timed: another test may have the processor."""
+"""Names that are slow to find or unknown, and no time limit for drawn examples."""
 
 import socket
 import threading
@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+
+def pytest_configure() -> None:
+    """Drawn examples have no time limit, because another test may use the processor."""
+    settings.register_profile("untimed", deadline=None)
+    settings.load_profile("untimed")
 
 
 class Names:

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
-from minting import keyring
 from minting.callers import Caller
 from minting.deadline import Deadline
 from minting.keyring import MAX_AGE, REREAD_INTERVAL, Keyring
 from minting.keys import ApiKey
 from minting.operations import Request
 from minting.problems import KeyRejected, Problem
+from tests.conftest import Clock
 
 REFUSAL = KeyRejected("vendor_key_rejected", "refused")
 SHOWN = "shown-nowhere"
@@ -43,22 +43,6 @@ class Store:
             raise self.value
         answer: dict[str, str] = self.value
         return answer
-
-
-class Clock:
-    """Monotonic seconds that pass when a test says so."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(keyring, "monotonic", clock)
-    return clock
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What in a new contract breaks clients that were written for the old one. What is only added breaks nothing."""
+"""Finds the changes in a new contract that break clients of the old one. An addition breaks none."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ TYPES = {str: "string", bool: "boolean", int: "integer", float: "number", type(N
 
 
 def breaks(old: Json, new: Json) -> Iterator[str]:
-    """A line for each thing that is broken, which begins with where it is."""
+    """A line for each break. It begins with the place of the break."""
     paths, later = plain(old["paths"], old), plain(new["paths"], new)
     yield from gone(paths, later, "")
     for path in paths.keys() & later.keys():
@@ -24,7 +24,7 @@ def breaks(old: Json, new: Json) -> Iterator[str]:
 
 
 def plain(value: Any, root: Json) -> Any:
-    """With all that is referred to in its place, and the parts of each `allOf` as one schema."""
+    """The same value, with every reference replaced by its target, and every `allOf` joined into one schema."""
     if isinstance(value, list):
         return [plain(item, root) for item in value]
     if not isinstance(value, dict):
@@ -41,7 +41,7 @@ def plain(value: Any, root: Json) -> Any:
 
 
 def joined(one: Json, other: Json) -> Json:
-    """Two schemas that hold at once; of what both say, the later is the narrower."""
+    """One schema for two that apply together. The later one is the narrower one, so its keywords win."""
     properties = one.get("properties", {}), other.get("properties", {})
     both = {
         name: joined(properties[0][name], properties[1][name]) for name in properties[0].keys() & properties[1].keys()
@@ -51,7 +51,7 @@ def joined(one: Json, other: Json) -> Json:
 
 
 def request_of(operation: Json) -> Json:
-    """All that is sent, as one schema: of parameters by place and name, and of the body."""
+    """One schema for a whole request: its parameters by place and name, and its body."""
     parts = {f"{each['in']} {each['name']}": each for each in operation.get("parameters", [])}
     parts |= {f"body {kind}": body for kind, body in operation.get("requestBody", {}).get("content", {}).items()}
     required = [name for name, each in parts.items() if each.get("required")]
@@ -61,7 +61,7 @@ def request_of(operation: Json) -> Json:
 
 
 def poorer_answers(old: Json, new: Json, where: str) -> Iterator[str]:
-    """Statuses, headers, kinds of content and what is in them."""
+    """The breaks in responses: in their statuses, headers, content types and schemas."""
     yield from gone(old, new, f"{where} ")
     for status in old.keys() & new.keys():
         for part in ("headers", "content"):
@@ -72,13 +72,13 @@ def poorer_answers(old: Json, new: Json, where: str) -> Iterator[str]:
 
 
 def narrower(old: Json, new: Json, where: str) -> Iterator[str]:
-    """What a request might hold, and may not any more."""
+    """The values that a request may no longer hold."""
     was, now = kinds(old), kinds(new)
     yield from gone(was, now, f"{where} ")
     for kind in was.keys() & now.keys():
         one, other = was[kind], now[kind]
         yield from (
-            f"{where}: {name} is new or other" for name in FORMS if other.get(name, one.get(name)) != one.get(name)
+            f"{where}: {name} is new or changed" for name in FORMS if other.get(name, one.get(name)) != one.get(name)
         )
         yield from (f"{where}: {name} is higher" for name in FLOORS if other.get(name, 0) > one.get(name, 0))
         yield from (
@@ -95,7 +95,7 @@ def narrower(old: Json, new: Json, where: str) -> Iterator[str]:
 
 
 def poorer(old: Json, new: Json, where: str) -> Iterator[str]:
-    """What an answer promised to hold, or not to hold, and does not any more."""
+    """The promises about a response that no longer hold."""
     was, now = kinds(old), kinds(new)
     yield from (f"{where}: may be {kind}" for kind in sorted(now.keys() - was.keys()))
     for kind in was.keys() & now.keys():
@@ -109,7 +109,7 @@ def poorer(old: Json, new: Json, where: str) -> Iterator[str]:
 
 
 def kinds(schema: Json) -> dict[str, Json]:
-    """The schema for each JSON type that a value may have; `any` where it does not say."""
+    """The schema of each JSON type that a value may have. The type is `any` if the schema names none."""
     if "anyOf" in schema:
         return {kind: each for option in schema["anyOf"] for kind, each in kinds(option).items()}
     named = schema.get("type") or [TYPES[type(value)] for value in values(schema) or []] or "any"
@@ -117,18 +117,18 @@ def kinds(schema: Json) -> dict[str, Json]:
 
 
 def values(schema: Json) -> list[Any] | None:
-    """All that a value may be, where they are listed."""
+    """The possible values, if the schema lists them."""
     return [schema["const"]] if "const" in schema else schema.get("enum")
 
 
 def fewer_values(old: Json, new: Json, where: str) -> Iterator[str]:
-    """Of those that were listed."""
+    """A line for each value that the new list lacks."""
     after = values(new) or []
     yield from (f"{where}: no longer {value}" for value in values(old) or [] if after and value not in after)
 
 
 def inside(old: Json, new: Json) -> Iterator[tuple[str, Json, Json]]:
-    """Members and items that both have."""
+    """The members and items that both schemas have."""
     members = old.get("properties", {}), new.get("properties", {})
     yield from ((name, members[0][name], members[1][name]) for name in members[0].keys() & members[1].keys())
     for name in ("items", "additionalProperties"):

@@ -1,6 +1,7 @@
-"""`python -m tests.openapi.fuzz`: asks the local gateway what docs/openapi.json allows, and what it does not, thousands of times.
+"""Sends the local gateway thousands of requests that docs/openapi.json allows, and others that it does not allow.
 
-A failure is any answer that is a 5xx or not as the file says, any warning, and fewer than LEAST requests.
+Usage: python -m tests.openapi.fuzz. It fails if a response is a 5xx or does not fit the file, for any warning, and for
+fewer than LEAST requests.
 """
 
 import json
@@ -27,12 +28,12 @@ def main() -> int:
             vars(bundle.twins["odyssey"])["max_sessions"] = 1_000_000
             failed = run(bundle, report)
         requests = json.loads(report.read_bytes())["test_cases"]["generated"]
-    sys.stdout.write(f"{requests} requests; {LEAST} are wanted\n")
+    sys.stdout.write(f"{requests} requests; at least {LEAST} are needed\n")
     return failed or requests < LEAST
 
 
 def run(bundle: Bundle, report: Path) -> int:
-    """Schemathesis, from an environment of its own, as a backend that may name users; its exit status."""
+    """Runs Schemathesis in its own environment, as a backend that may name users. Returns its exit status."""
     command: list[str | Path] = [
         *(ROOT / ".venv-contract/bin/schemathesis", "--config-file", Path(__file__).with_name("schemathesis.toml")),
         *("run", ROOT / "docs/openapi.json", "--url", bundle.url, "--report", "json", "--report-json-path", report),
@@ -40,7 +41,7 @@ def run(bundle: Bundle, report: Path) -> int:
     environment = os.environ | {
         "CALLER_TOKEN": bundle.token("alice", scope=bundle.template.resolve({"Ref": "BackendScope"}))
     }
-    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - our own
+    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What `breaks` finds in a contract that has changed, and what it lets pass."""
+"""`breaks` finds the changes of a contract that break clients, and no others."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -52,7 +52,7 @@ CONTRACT: Json = {
 
 
 def changed(place: str, change: Callable[[Any], Any]) -> Json:
-    """The contract with one thing in it changed; the place is written with `>` between the names, `201` for its answer."""
+    """The contract with one change. `place`: names with `>` between them. The first name may be short for a longer path."""
     short = {
         "operation": "paths>/tokens>post",
         "key": "paths>/tokens>post>parameters>0",
@@ -90,7 +90,7 @@ def drop(name: str) -> Callable[[Json], Any]:
         ("operation>requestBody", put(required=True), "/tokens post request body application/json: required"),
         ("key", put(required=True), "/tokens post request header key: required"),
         ("key>schema", put(type="integer"), "/tokens post request header key string: gone"),
-        ("key>schema", put(pattern="^b$"), "/tokens post request header key: pattern is new or other"),
+        ("key>schema", put(pattern="^b$"), "/tokens post request header key: pattern is new or changed"),
         ("key>schema", put(minLength=2), "/tokens post request header key: minLength is higher"),
         ("key>schema", put(enum=["a"]), "/tokens post request header key: only some values"),
         ("wanted", put(required=["role", "seconds"]), "/tokens post request body application/json seconds: required"),
@@ -123,7 +123,7 @@ def drop(name: str) -> Callable[[Json], Any]:
         (
             "wanted>properties>names>items",
             put(pattern="^b$"),
-            "/tokens post request body application/json names items: pattern is new or other",
+            "/tokens post request body application/json names items: pattern is new or changed",
         ),
         ("answer>properties", drop("kind"), "/tokens post 201 application/json kind: gone"),
         ("answer", put(required=[]), "/tokens post 201 application/json token: may be absent"),
@@ -136,7 +136,7 @@ def drop(name: str) -> Callable[[Json], Any]:
         ("components>schemas>Mint>properties", drop("id"), "/tokens post 201 application/json mint id: gone"),
     ],
 )
-def test_what_clients_count_on_is_missed(place: str, change: Callable[[Any], Any], line: str) -> None:
+def test_a_change_that_breaks_clients_is_found(place: str, change: Callable[[Any], Any], line: str) -> None:
     assert line in list(breaks(CONTRACT, changed(place, change)))
 
 
@@ -158,5 +158,5 @@ def test_what_clients_count_on_is_missed(place: str, change: Callable[[Any], Any
         ("components>schemas>Mint>properties>id", put(description="Another text")),
     ],
 )
-def test_what_is_added_or_allowed_passes(place: str, change: Callable[[Any], Any]) -> None:
+def test_an_addition_or_a_wider_request_is_no_break(place: str, change: Callable[[Any], Any]) -> None:
     assert list(breaks(CONTRACT, changed(place, change))) == []

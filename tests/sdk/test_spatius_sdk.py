@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 OURS = {"app_id": "local-app", "avatar_id": "local-avatar", **secret("spatius")}
 
-spatius.configure_telemetry("")  # else it reports to the vendor
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_telemetry() -> None:
+    """The SDK must not report to the vendor."""
+    spatius.configure_telemetry("")
 
 
 @pytest.fixture

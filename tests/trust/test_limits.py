@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from local.bundle import Bundle
     from tests.conftest import Answer
 
-PATIENT = aws.CONFIG.merge(Config(read_timeout=60))
+pytestmark = pytest.mark.usefixtures("patient_aws")
 
 CALLS, THREADS, CAP = 200, 50, 20
 ISSUER = "https://issuer.example.com"
@@ -45,12 +45,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> type[Clock]:
     Clock.at = datetime.now(UTC).replace(hour=12, minute=34, second=56, microsecond=500_000)
     monkeypatch.setattr(limits, "datetime", Clock)
     return Clock
-
-
-@pytest.fixture(autouse=True)
-def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """AWS's stand-in answers in turn, and slowly; and knows no second try of a transaction, as AWS does by its token."""
-    monkeypatch.setattr(aws, "CONFIG", PATIENT)
 
 
 @pytest.fixture

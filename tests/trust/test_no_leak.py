@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 
 from local.bundle import AS_IT_IS, Bundle
 from local.functions import ROOT
-from local.twins import TWINS
+from local.twins import twins
 from local.twins.twin import Fault
 from tests.conftest import client
 from tests.functions.contract import Fresh
@@ -387,10 +387,10 @@ def test_no_operation_writes_down_what_it_is_sent_or_what_the_vendor_says(
     made.module.vendor.owners.require_owner = lambda *_: None  # as if all that is named were the caller's own
     written(capfd, logged)
     heard = 0
-    for status in ECHOED if vendor.name in TWINS else [200]:
+    for status in ECHOED if vendor.name in twins() else [200]:
         for body in bodies(made, event):
             renew(made)
-            if vendor.name in TWINS:
+            if vendor.name in twins():
                 made.twin.fault(Fault(status=status, body=ECHO, headers=HEADERS))
             answer = made.ask(event, body, timeout=1.25)
             assert answer.status < 300 or traces(json.dumps([answer.body, answer.headers])) == []

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from minting import keyring
 from minting.keyring import MAX_AGE, REREAD_INTERVAL
 from tests.functions.contract import Fresh
 from tests.trust.vendors import ALL, ASKED, Vendor, admit
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
-    from tests.conftest import Function
+    from tests.conftest import Clock, Function
 
 CONVAI, ODYSSEY, SPATIALGEN = Vendor("convai"), Vendor("odyssey"), Vendor("spatialgen")
 OLD, NEW = "tru_live_the-old-key", "tru_live_the-new-key"
@@ -40,22 +39,6 @@ class Reads:
         if self.outage:
             raise self.outage
         return answer
-
-
-class Clock:
-    """Monotonic seconds that pass when a test says so."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(keyring, "monotonic", clock)
-    return clock
 
 
 @pytest.fixture
@@ -109,7 +92,7 @@ def test_no_mint_fails_while_the_key_is_rotated(start: Callable[[Vendor], "Funct
 
 @pytest.mark.parametrize("vendor", ASKED, ids=lambda vendor: vendor.name)
 def test_a_dead_key_costs_one_look_and_one_vendor_call_an_interval(
-    start: Callable[[Vendor], "Function"], clock: Clock, vendor: Vendor
+    start: Callable[[Vendor], "Function"], clock: "Clock", vendor: Vendor
 ) -> None:
     made = start(vendor)
     reads = Reads(made)
@@ -120,7 +103,7 @@ def test_a_dead_key_costs_one_look_and_one_vendor_call_an_interval(
         clock.now += REREAD_INTERVAL
 
 
-def test_a_dead_key_met_by_many_at_once_costs_one_look(start: Callable[[Vendor], "Function"], clock: Clock) -> None:
+def test_a_dead_key_met_by_many_at_once_costs_one_look(start: Callable[[Vendor], "Function"], clock: "Clock") -> None:
     made = start(CONVAI)
     reads = Reads(made)
     made.twin.keys.clear()
@@ -148,7 +131,7 @@ def test_a_dead_key_raises_the_metric_that_an_alarm_watches(
 @pytest.mark.parametrize("vendor", ASKED, ids=lambda vendor: vendor.name)
 @pytest.mark.parametrize("key", [OLD, NEW])
 def test_a_key_restored_or_replaced_works_after_the_interval(
-    start: Callable[[Vendor], "Function"], clock: Clock, vendor: Vendor, key: str
+    start: Callable[[Vendor], "Function"], clock: "Clock", vendor: Vendor, key: str
 ) -> None:
     made = start(vendor)
     good = next(iter(made.twin.keys.values()))
@@ -162,7 +145,7 @@ def test_a_key_restored_or_replaced_works_after_the_interval(
 
 
 def test_a_key_replaced_by_another_bad_one_is_refused_and_looked_up_again(
-    start: Callable[[Vendor], "Function"], clock: Clock
+    start: Callable[[Vendor], "Function"], clock: "Clock"
 ) -> None:
     made = start(CONVAI)
     reads = Reads(made)
@@ -178,7 +161,7 @@ UNREACHABLE = EndpointConnectionError(endpoint_url="https://aws.example")
 
 @pytest.mark.parametrize("vendor", ALL, ids=lambda vendor: vendor.name)
 def test_an_outage_of_secrets_manager_fails_no_mint_while_a_key_is_held(
-    start: Callable[[Vendor], "Function"], clock: Clock, vendor: Vendor
+    start: Callable[[Vendor], "Function"], clock: "Clock", vendor: Vendor
 ) -> None:
     made = start(vendor)
     reads = Reads(made)
@@ -201,7 +184,7 @@ def test_without_a_key_nobody_mints_and_no_vendor_is_asked(
     assert made.twin.calls == []
 
 
-def test_a_right_taken_away_ends_the_minting(start: Callable[[Vendor], "Function"], clock: Clock) -> None:
+def test_a_right_taken_away_ends_the_minting(start: Callable[[Vendor], "Function"], clock: "Clock") -> None:
     made = start(CONVAI)
     Reads(made).outage = DENIED
     clock.now += MAX_AGE
@@ -216,7 +199,7 @@ def test_a_secret_without_a_key_is_not_configured_until_it_has_one(unlimited: Fr
 
 
 def test_a_new_key_is_taken_up_though_the_vendor_still_takes_the_old_one(
-    start: Callable[[Vendor], "Function"], clock: Clock
+    start: Callable[[Vendor], "Function"], clock: "Clock"
 ) -> None:
     made = start(ODYSSEY)
     assert outcome(made, ODYSSEY) == "minted"
@@ -227,7 +210,7 @@ def test_a_new_key_is_taken_up_though_the_vendor_still_takes_the_old_one(
     assert carried(made).keys() == {OLD, NEW}
 
 
-def test_a_lease_is_of_the_new_key_once_the_old_one_is_over(unlimited: Fresh, clock: Clock) -> None:
+def test_a_lease_is_of_the_new_key_once_the_old_one_is_over(unlimited: Fresh, clock: "Clock") -> None:
     over = {"readonly": {"key": OLD, "expires_at": "2020-01-01T00:00:00Z"}}
     made = unlimited("spatialgen", over)
     reads = Reads(made)

@@ -8,11 +8,10 @@ from time import sleep, time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.config import Config
 
 from local.twins.odyssey import IDLE_SECONDS, OdysseyTwin
 from local.twins.twin import Fault
-from minting import aws, claims, slots
+from minting import claims, slots
 from tests.functions.contract import NOT_FOUND, Fresh, faults, said
 from tests.trust.table import CHANGE, READ, Wire, dynamodb, items, trouble, used
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from local.bundle import Bundle
     from tests.conftest import Answer, Function
 
-PATIENT = aws.CONFIG.merge(Config(read_timeout=60))
+pytestmark = pytest.mark.usefixtures("patient_aws")
 
 AMPLE = {"CALLER_PER_HOUR": "1000", "VENDOR_PER_DAY": "1000"}
 MANY = {"ODYSSEY_SLOTS": "1000", "ODYSSEY_SLOTS_PER_CALLER": "1000"}
@@ -59,12 +58,6 @@ def clock(vendor: OdysseyTwin, monkeypatch: pytest.MonkeyPatch) -> Clock:
     for module in (claims, slots):
         monkeypatch.setattr(module, "time", clock)
     return clock
-
-
-@pytest.fixture(autouse=True)
-def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """AWS's stand-in answers in turn, and slowly; and knows no second try of a transaction, as AWS does by its token."""
-    monkeypatch.setattr(aws, "CONFIG", PATIENT)
 
 
 @pytest.fixture

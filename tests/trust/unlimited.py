@@ -6,7 +6,7 @@ from typing import Any
 
 from local import parameters
 from local.bundle import Bundle
-from local.twins import TWINS
+from local.twins import twins
 from tests.conftest import Function
 from tests.trust.vendors import Vendor
 
@@ -36,7 +36,7 @@ def replies(bundle: Bundle, vendor: Vendor) -> dict[str, dict[str, Any]]:
     """By path: what the vendor answers when a mint goes well. A twin of its own says so, and the bundle's hears nothing."""
     if not vendor.paths:
         return {}
-    twin = TWINS[vendor.name]()
+    twin = twins()[vendor.name]()
     twin.start()
     try:
         answer = without_limits(bundle, vendor.name, None, **twin.environment()).ask(vendor.event)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from local import parameters
-from local.twins import TWINS
+from local.twins import twins
 from tests.vendors import DECLARED, EVENTS, MINTS, VENDORS
 
 
@@ -54,12 +54,12 @@ class Vendor:
     @property
     def paths(self) -> list[str]:
         """What a mint asks of the vendor, in order; empty where a key is leased or a token signed here."""
-        return [call.path for call in TWINS[self.name].mint_calls] if self.name in TWINS else []
+        return [call.path for call in twins()[self.name].mint_calls] if self.name in twins() else []
 
     @property
     def tokens(self) -> dict[str, str]:
         """The field of the vendor's answer that is a secret, by path: what clients get beside the credential is none."""
-        calls = TWINS[self.name].mint_calls if self.name in TWINS else ()
+        calls = twins()[self.name].mint_calls if self.name in twins() else ()
         return {call.path: call.token for call in calls if call.token not in self._public}
 
     @property
@@ -81,7 +81,7 @@ class Vendor:
             return {member: self._keyed(member, inner, keys) for member, inner in value.items()}
         if _plain(name) in map(_plain, self._public):
             return value
-        return next(keys) if self.name in TWINS else _fitted(next(keys), value)
+        return next(keys) if self.name in twins() else _fitted(next(keys), value)
 
     @property
     def _public(self) -> set[str]:

@@ -1,4 +1,4 @@
-"""Twins on a socket, and a client for them."""
+"""Running twins, and a client for them."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Odyssey, as its SDKs see it."""
+"""The twin of Odyssey behaves as its SDKs expect."""
 
 import socket
 from typing import Any
@@ -35,7 +35,7 @@ def open_session(http: requests.Session, twin: OdysseyTwin) -> tuple[str, str]:
 
 
 def until_closed(twin: OdysseyTwin, target: str, headers: dict[str, str]) -> str:
-    """All that a GET gets before the connection closes. Raises TimeoutError where it stays open."""
+    """All that the server sends until it closes the connection. Raises TimeoutError if the connection stays open."""
     lines = [f"GET {target} HTTP/1.1", "Host: twin", *(f"{name}: {value}" for name, value in headers.items())]
     host, port = twin.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=5) as connection:
@@ -53,25 +53,27 @@ def test_the_calls_give_a_session_and_its_token(http: requests.Session, odyssey:
     assert (answer["expires_in"], claims["session_id"]) == (600, session["session_id"])
 
 
-def test_the_url_has_two_l_and_the_other_spelling_is_absent(http: requests.Session, odyssey: OdysseyTwin) -> None:
+def test_the_url_is_spelled_with_two_l_only(http: requests.Session, odyssey: OdysseyTwin) -> None:
     session = ask(http, odyssey, bearer(http, odyssey)).json()
     assert "signalling_url" in session
     assert "signaling_url" not in session
 
 
 @pytest.mark.parametrize("sent", [None, 5, ["ody_local_key"]])
-def test_an_api_key_that_is_no_string_is_422(http: requests.Session, odyssey: OdysseyTwin, sent: object) -> None:
+def test_an_api_key_that_is_not_a_string_is_422(http: requests.Session, odyssey: OdysseyTwin, sent: object) -> None:
     answer = login(http, odyssey, sent)
     assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["body", "api_key"])
 
 
-def test_an_unknown_key_is_401_and_a_denied_one_403(http: requests.Session, odyssey: OdysseyTwin) -> None:
+def test_an_unknown_key_is_401_and_a_denied_key_is_403(http: requests.Session, odyssey: OdysseyTwin) -> None:
     odyssey.keys["ody_denied"] = "denied"
     assert [login(http, odyssey, key).status_code for key in ("ody_nobody", "ody_denied")] == [401, 403]
 
 
 @pytest.mark.parametrize("path", ["/regions", "/sessions/request", "/sessions/token"])
-def test_without_a_live_access_token_everything_is_401(http: requests.Session, odyssey: OdysseyTwin, path: str) -> None:
+def test_without_a_valid_access_token_every_call_is_401(
+    http: requests.Session, odyssey: OdysseyTwin, path: str
+) -> None:
     access = bearer(http, odyssey)
     method = "GET" if path == "/regions" else "POST"
     assert http.request(method, odyssey.url + path, json={}).status_code == 401
@@ -79,7 +81,9 @@ def test_without_a_live_access_token_everything_is_401(http: requests.Session, o
     assert http.request(method, odyssey.url + path, json={}, headers=access).status_code == 401
 
 
-def test_every_session_takes_a_slot_until_the_cap_answers_429(http: requests.Session, odyssey: OdysseyTwin) -> None:
+def test_every_session_takes_a_slot_and_a_session_over_the_limit_is_429(
+    http: requests.Session, odyssey: OdysseyTwin
+) -> None:
     access = bearer(http, odyssey)
     answers = [ask(http, odyssey, access) for _ in range(6)]
     assert [answer.status_code for answer in answers] == [200] * 5 + [429]
@@ -95,16 +99,14 @@ def test_slots_are_counted_for_each_key(http: requests.Session, odyssey: Odyssey
     assert [ask(http, odyssey, bearer(http, odyssey, key)).status_code for key in keys] == [200, 200, 429]
 
 
-def test_a_busy_vendor_answers_503_for_as_many_polls_as_said_and_takes_no_slot(
-    http: requests.Session, odyssey: OdysseyTwin
-) -> None:
+def test_a_busy_vendor_answers_503_and_takes_no_slot(http: requests.Session, odyssey: OdysseyTwin) -> None:
     odyssey.busy_polls = 2
     access = bearer(http, odyssey)
     assert [ask(http, odyssey, access).status_code for _ in range(3)] == [503, 503, 200]
     assert len(odyssey.sessions) == 1
 
 
-def test_too_many_requests_are_told_when_to_come_back(http: requests.Session, odyssey: OdysseyTwin) -> None:
+def test_too_many_requests_get_the_seconds_to_wait(http: requests.Session, odyssey: OdysseyTwin) -> None:
     odyssey.rate_limit = 1
     access = bearer(http, odyssey)
     ask(http, odyssey, access)
@@ -149,13 +151,11 @@ def test_the_token_call_may_be_repeated(http: requests.Session, odyssey: Odyssey
     assert len(odyssey.live_sessions()) == 1
 
 
-def test_latencies_that_are_no_integers_are_422(http: requests.Session, odyssey: OdysseyTwin) -> None:
+def test_latencies_that_are_not_integers_are_422(http: requests.Session, odyssey: OdysseyTwin) -> None:
     assert ask(http, odyssey, bearer(http, odyssey), region_latencies={"us-west": 1.5}).status_code == 422
 
 
-def test_a_session_that_nobody_joins_is_cleaned_up_after_15_minutes(
-    http: requests.Session, odyssey: OdysseyTwin
-) -> None:
+def test_a_session_that_nobody_joins_ends_after_15_minutes(http: requests.Session, odyssey: OdysseyTwin) -> None:
     open_session(http, odyssey)
     odyssey.skew = 899
     assert len(odyssey.live_sessions()) == 1
@@ -179,15 +179,17 @@ def test_a_lost_client_keeps_the_slot_until_its_token_expires(http: requests.Ses
     assert not odyssey.live_sessions()
 
 
-def test_only_one_client_with_a_matching_live_token_connects(http: requests.Session, odyssey: OdysseyTwin) -> None:
+def test_only_one_client_with_a_matching_valid_token_connects(http: requests.Session, odyssey: OdysseyTwin) -> None:
     session, value = open_session(http, odyssey)
     _, foreign = open_session(http, odyssey)
     assert [odyssey.connect(*pair) for pair in ((session, foreign), (session, "x"), ("s-0", value))] == [401, 401, 404]
     assert [odyssey.connect(session, value) for _ in range(2)] == [101, 409]
 
 
-def test_the_signalling_websocket_shakes_hands_and_closes(http: requests.Session, odyssey: OdysseyTwin) -> None:
-    """Key and proof are the example of RFC 6455 section 1.3."""
+def test_the_signalling_websocket_answers_the_handshake_and_closes(
+    http: requests.Session, odyssey: OdysseyTwin
+) -> None:
+    """The key and its proof are the example of RFC 6455, section 1.3."""
     session, value = open_session(http, odyssey)
     upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
     answer = until_closed(odyssey, f"/client/{session}?token={value}", upgrade)
@@ -197,14 +199,16 @@ def test_the_signalling_websocket_shakes_hands_and_closes(http: requests.Session
     assert again.status_code == 409
 
 
-def test_an_expired_token_is_refused_while_the_slot_lingers(http: requests.Session, odyssey: OdysseyTwin) -> None:
+def test_an_expired_token_is_refused_while_the_slot_is_still_taken(
+    http: requests.Session, odyssey: OdysseyTwin
+) -> None:
     session, value = open_session(http, odyssey)
     odyssey.skew = 601
     assert odyssey.connect(session, value) == 401
     assert len(odyssey.live_sessions()) == 1
 
 
-def test_a_client_can_be_joined_and_lost_over_http(http: requests.Session, odyssey: OdysseyTwin) -> None:
+def test_a_test_can_connect_and_lose_a_client_over_http(http: requests.Session, odyssey: OdysseyTwin) -> None:
     session, value = open_session(http, odyssey)
     hooks = f"{odyssey.url}/_twin/sessions/{session}/"
     assert http.post(hooks + "connect", json={"token": value}).json() == {"status": 101}
@@ -216,20 +220,20 @@ def test_a_client_can_be_joined_and_lost_over_http(http: requests.Session, odyss
 
 
 def broadcast(http: requests.Session, twin: OdysseyTwin) -> tuple[str, dict[str, Any]]:
-    """A connected host's session, and what its client is told."""
+    """The session of a connected host, and the message to its client."""
     session, value = open_session(http, twin)
     twin.connect(session, value)
     return session, http.post(f"{twin.url}/_twin/sessions/{session}/broadcast").json()
 
 
 def play(http: requests.Session, twin: OdysseyTwin, ready: dict[str, Any], token: str) -> requests.Response:
-    """What a viewer's SDK sends, with the twin in the vendor's place."""
+    """Sends a viewer's offer to the twin, as the SDK sends it to the vendor."""
     url = ready["webrtc_url"].replace(twin.broadcast_origin, twin.url)
     headers = {"Content-Type": "application/sdp"}
     return http.post(f"{url}/whep", "v=0", params={"token": token}, headers=headers)
 
 
-def test_a_connected_host_is_told_where_viewers_watch(http: requests.Session, odyssey: OdysseyTwin) -> None:
+def test_a_connected_host_gets_the_urls_for_viewers(http: requests.Session, odyssey: OdysseyTwin) -> None:
     _, ready = broadcast(http, odyssey)
     assert ready.keys() == {"broadcast_url", "webrtc_url", "spectator_token"}
     assert ready["webrtc_url"].startswith("https://stream.odyssey.ml/")
@@ -238,7 +242,7 @@ def test_a_connected_host_is_told_where_viewers_watch(http: requests.Session, od
     assert broadcast(http, odyssey)[1]["broadcast_url"] is None
 
 
-def test_who_is_not_connected_has_no_broadcast(http: requests.Session, odyssey: OdysseyTwin) -> None:
+def test_a_session_that_is_not_connected_has_no_broadcast(http: requests.Session, odyssey: OdysseyTwin) -> None:
     session, value = open_session(http, odyssey)
     hook = f"{odyssey.url}/_twin/sessions/{session}/broadcast"
     assert http.post(hook).status_code == 404
@@ -271,7 +275,7 @@ def test_another_broadcasts_token_is_401(http: requests.Session, odyssey: Odysse
 
 
 @pytest.mark.parametrize("clean", [True, False])
-def test_when_the_host_has_gone_there_is_no_stream(http: requests.Session, odyssey: OdysseyTwin, clean: bool) -> None:
+def test_the_stream_ends_when_the_host_leaves(http: requests.Session, odyssey: OdysseyTwin, clean: bool) -> None:
     session, ready = broadcast(http, odyssey)
     odyssey.disconnect(session, clean=clean)
     assert play(http, odyssey, ready, ready["spectator_token"]).status_code == 404

@@ -1,4 +1,4 @@
-"""SpatialGen, as its page in docs/vendors describes it."""
+"""The twin of SpatialGen behaves as docs/vendors/spatialgen.md says."""
 
 from typing import Any
 
@@ -64,13 +64,13 @@ def test_admin_and_upload_keys_upload(
     assert post(http, spatialgen, "/videos/uploads", start_body(), key).status_code == status
 
 
-def test_a_temporary_key_dies_after_its_week(http: requests.Session, spatialgen: SpatialGenTwin) -> None:
+def test_a_temporary_key_expires_after_a_week(http: requests.Session, spatialgen: SpatialGenTwin) -> None:
     spatialgen.skew = WEEK + 1
     assert get(http, spatialgen, "/videos/published").status_code == 401
     assert get(http, spatialgen, "/videos/published", ADMIN).status_code == 200
 
 
-def test_a_revoked_key_and_the_old_value_of_a_rotated_one_are_dead_at_once(
+def test_a_revoked_key_and_the_old_value_of_a_rotated_key_stop_working_at_once(
     http: requests.Session, spatialgen: SpatialGenTwin
 ) -> None:
     new = spatialgen.rotate(READONLY)
@@ -82,12 +82,14 @@ def test_a_revoked_key_and_the_old_value_of_a_rotated_one_are_dead_at_once(
 @pytest.mark.parametrize(
     ("shape", "text"), [("json", '{"message": "Invalid API key"}'), ("text", "Invalid API key"), ("empty", "")]
 )
-def test_errors_come_in_shapes(http: requests.Session, spatialgen: SpatialGenTwin, shape: str, text: str) -> None:
+def test_errors_have_three_shapes(http: requests.Session, spatialgen: SpatialGenTwin, shape: str, text: str) -> None:
     spatialgen.error_shape = shape
     assert get(http, spatialgen, "/videos/published", "nobody").text == text
 
 
-def test_published_streams_come_newest_first_and_filtered(http: requests.Session, spatialgen: SpatialGenTwin) -> None:
+def test_published_streams_are_filtered_and_the_newest_is_first(
+    http: requests.Session, spatialgen: SpatialGenTwin
+) -> None:
     def ids(**query: Any) -> list[int]:
         return [pair["library"]["id"] for pair in get(http, spatialgen, "/videos/published", **query).json()]
 
@@ -186,7 +188,7 @@ def test_an_upload_ends_in_one_video_when_its_last_file_is_complete(
     assert post(http, spatialgen, paths[1] + "/part-urls").status_code == 409
 
 
-def test_a_part_url_refuses_the_key_another_method_a_late_or_changed_use(
+def test_a_part_url_refuses_a_key_another_method_another_part_and_late_use(
     http: requests.Session, spatialgen: SpatialGenTwin
 ) -> None:
     session, [file] = start(http, spatialgen, 5)
@@ -214,7 +216,7 @@ def test_cancelling_ends_the_whole_group(http: requests.Session, spatialgen: Spa
         assert [post(http, spatialgen, path + end).status_code for end in ("/part-urls", "/complete")] == [409, 409]
 
 
-def test_cancel_is_a_delete_and_nothing_else(http: requests.Session, spatialgen: SpatialGenTwin) -> None:
+def test_only_delete_cancels_an_upload(http: requests.Session, spatialgen: SpatialGenTwin) -> None:
     session, _ = start(http, spatialgen, 5)
     assert post(http, spatialgen, f"/videos/uploads/{session}/cancel").status_code == 404
     assert post(http, spatialgen, f"/videos/uploads/{session}").status_code == 405
@@ -230,7 +232,9 @@ def test_a_complete_upload_cannot_be_cancelled(http: requests.Session, spatialge
     assert cancel(http, spatialgen, session).status_code == 409
 
 
-def test_a_start_may_name_the_upload_as_the_cancel_does(http: requests.Session, spatialgen: SpatialGenTwin) -> None:
+def test_the_answer_to_a_start_may_call_the_upload_session_id(
+    http: requests.Session, spatialgen: SpatialGenTwin
+) -> None:
     spatialgen.session_name = "sessionId"
     assert post(http, spatialgen, "/videos/uploads", start_body()).json().keys() == {"sessionId", "files"}
 

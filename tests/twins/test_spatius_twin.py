@@ -1,4 +1,4 @@
-"""Spatius, as its page in docs/vendors describes it."""
+"""The twin of Spatius behaves as docs/vendors/spatius.md says."""
 
 import time
 from typing import Any
@@ -29,7 +29,7 @@ def soon() -> int:
     return int(time.time()) + HOUR
 
 
-def test_a_token_holds_the_app_of_the_key_and_its_expiry(http: requests.Session, spatius: SpatiusTwin) -> None:
+def test_a_token_holds_the_keys_app_and_the_expiry(http: requests.Session, spatius: SpatiusTwin) -> None:
     expires = soon()
     answer = mint(http, spatius, expireAt=expires)
     assert (answer.status_code, list(answer.json())) == (200, ["sessionToken"])
@@ -37,13 +37,15 @@ def test_a_token_holds_the_app_of_the_key_and_its_expiry(http: requests.Session,
     assert (claims["app_id"], claims["exp"]) == ("local-app", expires)
 
 
-def test_each_call_mints_another_token_and_the_first_stays_valid(http: requests.Session, spatius: SpatiusTwin) -> None:
+def test_each_call_mints_a_new_token_and_the_first_stays_valid(http: requests.Session, spatius: SpatiusTwin) -> None:
     first, second = (mint(http, spatius, expireAt=soon()).json()["sessionToken"] for _ in range(2))
     assert first != second
     assert [connect(http, spatius, token).status_code for token in (first, second)] == [200, 200]
 
 
-def test_every_region_has_a_console_whose_tokens_are_good_in_all(http: requests.Session, spatius: SpatiusTwin) -> None:
+def test_every_region_has_a_console_whose_tokens_are_valid_everywhere(
+    http: requests.Session, spatius: SpatiusTwin
+) -> None:
     for region in ("us-west", "ap-northeast", "cn-beijing"):
         url = spatius.regional_url.replace("{region}", region)
         headers = {"X-Api-Key": "spatius-local-key"}
@@ -53,7 +55,7 @@ def test_every_region_has_a_console_whose_tokens_are_good_in_all(http: requests.
     assert elsewhere.json()["errors"][0]["code"] == "NOT_FOUND"
 
 
-def test_one_region_can_be_in_trouble_alone(http: requests.Session, spatius: SpatiusTwin) -> None:
+def test_a_fault_can_affect_one_region_only(http: requests.Session, spatius: SpatiusTwin) -> None:
     spatius.fault(Fault(path="/us-west/", status=503))
     urls = [spatius.regional_url.replace("{region}", region) for region in ("us-west", "ap-northeast")]
     assert [http.post(f"{url}/session-tokens").status_code for url in (*urls, spatius.base_url)] == [503, 401, 401]
@@ -64,7 +66,9 @@ def test_the_snake_case_spelling_and_unknown_fields_are_accepted(http: requests.
 
 
 @pytest.mark.parametrize("expires", [None, "1800000000", 1.5, True, {}])
-def test_an_expiry_that_is_no_integer_is_refused(http: requests.Session, spatius: SpatiusTwin, expires: object) -> None:
+def test_an_expiry_that_is_not_an_integer_is_refused(
+    http: requests.Session, spatius: SpatiusTwin, expires: object
+) -> None:
     answer = mint(http, spatius, expireAt=expires)
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "INVALID_ARGUMENT")
 
@@ -80,7 +84,7 @@ def test_milliseconds_break_the_24_hour_rule(http: requests.Session, spatius: Sp
     assert answer.json()["errors"][0]["detail"] == "expire_at cannot be more than 24 hours in the future"
 
 
-def test_24_hours_are_too_many_and_a_little_less_is_not(http: requests.Session, spatius: SpatiusTwin) -> None:
+def test_an_expiry_must_be_less_than_24_hours_ahead(http: requests.Session, spatius: SpatiusTwin) -> None:
     assert mint(http, spatius, expireAt=int(time.time()) + 24 * HOUR + 1).status_code == 400
     assert mint(http, spatius, expireAt=int(time.time()) + 24 * HOUR - 10).status_code == 200
 
@@ -107,7 +111,7 @@ def test_the_ingress_refuses_another_app_and_an_unknown_token(http: requests.Ses
     assert connect(http, spatius, "x.y.z").json() == {"message": "Invalid session token"}
 
 
-def test_a_websocket_gets_the_ingress_verdict_too(http: requests.Session, spatius: SpatiusTwin) -> None:
+def test_the_ingress_checks_a_websocket_too(http: requests.Session, spatius: SpatiusTwin) -> None:
     token = mint(http, spatius, expireAt=soon()).json()["sessionToken"]
     query = {"id": "local-avatar", "appId": "local-app"}
     sent = [{"sessionKey": "x.y.z"}, {"sessionKey": token}]
@@ -115,20 +119,20 @@ def test_a_websocket_gets_the_ingress_verdict_too(http: requests.Session, spatiu
     assert [http.get(url, params=query | key, headers=UPGRADE).status_code for key in sent] == [400, 101]
 
 
-def test_expiry_is_met_at_connect(http: requests.Session, spatius: SpatiusTwin) -> None:
+def test_the_ingress_refuses_an_expired_token(http: requests.Session, spatius: SpatiusTwin) -> None:
     token = mint(http, spatius, expireAt=soon()).json()["sessionToken"]
     spatius.skew = HOUR + 1
     assert connect(http, spatius, token).status_code == 401
 
 
-def test_single_use_is_off_until_switched_on(http: requests.Session, spatius: SpatiusTwin) -> None:
+def test_a_token_works_twice_unless_single_use_is_on(http: requests.Session, spatius: SpatiusTwin) -> None:
     token = mint(http, spatius, expireAt=soon()).json()["sessionToken"]
     assert [connect(http, spatius, token).status_code for _ in range(2)] == [200, 200]
     spatius.single_use = True
     assert connect(http, spatius, token).status_code == 400
 
 
-def test_credits_and_avatars_are_checked_at_connect(http: requests.Session, spatius: SpatiusTwin) -> None:
+def test_the_ingress_checks_credits_and_avatars(http: requests.Session, spatius: SpatiusTwin) -> None:
     token = mint(http, spatius, expireAt=soon()).json()["sessionToken"]
     spatius.avatars.clear()
     assert connect(http, spatius, token).status_code == 404

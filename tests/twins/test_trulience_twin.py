@@ -1,4 +1,4 @@
-"""Trulience, as its page in docs/vendors describes it."""
+"""The twin of Trulience behaves as docs/vendors/trulience.md says."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ def test_a_duration_out_of_range_or_of_another_type_is_19(
 
 
 @pytest.mark.parametrize("avatar", [4386676996480451678, "", None, [AVATAR]])
-def test_an_avatar_that_is_no_string_is_refused(
+def test_an_avatar_that_is_not_a_string_is_refused(
     http: requests.Session, trulience: TrulienceTwin, avatar: object
 ) -> None:
     assert error_of(mint(http, trulience, avatar_id=avatar)) == (400, 9001)
@@ -61,14 +61,14 @@ def test_a_key_is_limited_to_its_scopes_avatars_and_origins(http: requests.Sessi
     assert mint(http, trulience, key="web", origin="https://app.example").status_code == 200
 
 
-def test_what_a_missing_origin_does_is_a_switch(http: requests.Session, trulience: TrulienceTwin) -> None:
+def test_a_setting_decides_about_a_missing_origin(http: requests.Session, trulience: TrulienceTwin) -> None:
     trulience.keys["web"] = Key(origins=frozenset({"https://app.example"}))
     assert mint(http, trulience, key="web").status_code == 200
     trulience.missing_origin_passes = False
     assert error_of(mint(http, trulience, key="web")) == (403, 35)
 
 
-def test_checks_come_in_order(http: requests.Session, trulience: TrulienceTwin) -> None:
+def test_the_checks_run_in_a_fixed_order(http: requests.Session, trulience: TrulienceTwin) -> None:
     everything_wrong: dict[str, Any] = {"origin": "https://evil.example", "expire_at": 1, "avatar_id": "2"}
     right = {"origin": "https://app.example", "expire_at": 60, "avatar_id": "1"}
     origins, avatars = frozenset({"https://app.example"}), frozenset({"1"})
@@ -87,12 +87,12 @@ def test_too_many_mints_are_36(http: requests.Session, trulience: TrulienceTwin)
     assert mint(http, trulience).status_code == 200
 
 
-def test_a_token_is_used_once(http: requests.Session, trulience: TrulienceTwin) -> None:
+def test_a_token_works_once(http: requests.Session, trulience: TrulienceTwin) -> None:
     token = mint(http, trulience).json()["jwt"]
     assert [consume(http, trulience, token) for _ in range(2)] == ["OK", "FAILED"]
 
 
-def test_a_newer_token_leaves_an_unused_one_alive(http: requests.Session, trulience: TrulienceTwin) -> None:
+def test_a_newer_token_does_not_end_an_unused_one(http: requests.Session, trulience: TrulienceTwin) -> None:
     tokens = [mint(http, trulience).json()["jwt"] for _ in range(2)]
     assert [consume(http, trulience, token) for token in tokens] == ["OK", "OK"]
 

@@ -1,11 +1,11 @@
-"""What every twin can do to a client: damaged answers, delays, records, settings, restarts."""
+"""Every twin can damage and delay answers, record calls, take settings and restart."""
 
 import time
 
 import pytest
 import requests
 
-from local.twins import TWINS
+from local.twins import twins
 from local.twins.convai import ConvaiTwin
 from local.twins.odyssey import OdysseyTwin
 from local.twins.twin import Fault
@@ -19,12 +19,12 @@ def mint(http: requests.Session, twin: ConvaiTwin, timeout: float = 5) -> reques
 
 
 def test_every_twin_resets_without_running() -> None:
-    assert TWINS.keys() >= {"spatius", "odyssey", "spatialgen", "convai", "trulience"}
-    for kind in TWINS.values():
+    assert twins().keys() >= {"spatius", "odyssey", "spatialgen", "convai", "trulience"}
+    for kind in twins().values():
         kind().reset()
 
 
-def test_a_connection_is_kept_alive_and_each_call_tells_which_it_came_by(
+def test_a_connection_stays_open_and_each_call_records_its_connection(
     http: requests.Session, convai: ConvaiTwin
 ) -> None:
     for _ in range(3):
@@ -36,14 +36,14 @@ def test_a_connection_is_kept_alive_and_each_call_tells_which_it_came_by(
     assert fresh != first
 
 
-def test_a_call_is_recorded_whole(http: requests.Session, convai: ConvaiTwin) -> None:
+def test_a_call_is_recorded_with_all_its_parts(http: requests.Session, convai: ConvaiTwin) -> None:
     http.post(convai.url + MINT, params={"a": "1"}, data=b"{}", headers=KEY)
     call = convai.calls[0]
     assert (call.method, call.path, call.query, call.body, call.status) == ("POST", MINT, "a=1", b"{}", 200)
     assert call.headers["convai-api-key"] == "convai-local-key"
 
 
-def test_faults_are_met_in_the_order_set_and_as_often_as_said(http: requests.Session, convai: ConvaiTwin) -> None:
+def test_faults_apply_in_their_order_and_as_often_as_they_say(http: requests.Session, convai: ConvaiTwin) -> None:
     convai.fault(Fault(path="/user", times=2, status=503))
     convai.fault(Fault(path=MINT, times=1, status=429, headers={"Retry-After": "7"}, body={"ERROR": "Rate limit"}))
     answers = [mint(http, convai) for _ in range(4)]
@@ -51,7 +51,7 @@ def test_faults_are_met_in_the_order_set_and_as_often_as_said(http: requests.Ses
     assert (answers[2].headers["Retry-After"], answers[2].json()) == ("7", {"ERROR": "Rate limit"})
 
 
-def test_a_fault_leaves_other_paths_alone(http: requests.Session, convai: ConvaiTwin) -> None:
+def test_a_fault_does_not_affect_other_paths(http: requests.Session, convai: ConvaiTwin) -> None:
     convai.fault(Fault(path="/user/extend", status=500))
     assert mint(http, convai).status_code == 200
 
@@ -89,7 +89,7 @@ def test_a_dropped_request_gets_no_answer(http: requests.Session, convai: Convai
     assert not convai.tokens
 
 
-def test_a_fault_without_a_status_loses_the_answer_but_not_the_effect(
+def test_a_fault_without_a_status_loses_the_answer_after_the_work_is_done(
     http: requests.Session, convai: ConvaiTwin
 ) -> None:
     convai.fault(Fault(mode="drop"))
@@ -98,14 +98,14 @@ def test_a_fault_without_a_status_loses_the_answer_but_not_the_effect(
     assert len(convai.tokens) == 1
 
 
-def test_a_late_answer_holds_up_nobody_else(http: requests.Session, convai: ConvaiTwin) -> None:
+def test_a_late_answer_does_not_delay_other_calls(http: requests.Session, convai: ConvaiTwin) -> None:
     convai.fault(Fault(delay=30, times=1))
     with pytest.raises(requests.exceptions.ReadTimeout):
         mint(http, convai, timeout=0.2)
     assert mint(http, convai, timeout=0.5).status_code == 200
 
 
-def test_a_stopped_twin_serves_no_kept_connection_and_can_come_back(http: requests.Session, convai: ConvaiTwin) -> None:
+def test_a_stopped_twin_closes_its_connections_and_can_start_again(http: requests.Session, convai: ConvaiTwin) -> None:
     mint(http, convai)
     url, port = convai.url, int(convai.url.rpartition(":")[2])
     convai.stop()
@@ -115,12 +115,12 @@ def test_a_stopped_twin_serves_no_kept_connection_and_can_come_back(http: reques
     assert mint(http, convai).status_code == 200
 
 
-def test_a_field_can_be_left_out_of_the_answer(http: requests.Session, convai: ConvaiTwin) -> None:
+def test_a_setting_removes_a_field_from_the_answer(http: requests.Session, convai: ConvaiTwin) -> None:
     convai.omit = "apiAuthToken"
     assert list(mint(http, convai).json()) == ["expirationTime"]
 
 
-def test_everything_can_be_steered_over_http(http: requests.Session, odyssey: OdysseyTwin) -> None:
+def test_faults_settings_calls_and_reset_work_over_http(http: requests.Session, odyssey: OdysseyTwin) -> None:
     control = odyssey.url + "/_twin/"
     assert http.post(control + "faults", json={"path": "/auth", "status": 500, "times": 1}).status_code == 204
     assert http.post(control + "settings", json={"max_sessions": 2, "skew": 60}).status_code == 204
@@ -135,7 +135,7 @@ def test_everything_can_be_steered_over_http(http: requests.Session, odyssey: Od
 
 
 @pytest.mark.parametrize("settings", [{"max_session": 2}, {"keys": {}}, {"max_sessions": "2"}, {"max_sessions": True}])
-def test_an_unknown_or_ill_typed_setting_is_refused(
+def test_an_unknown_setting_or_a_value_of_the_wrong_type_is_refused(
     http: requests.Session, odyssey: OdysseyTwin, settings: dict[str, object]
 ) -> None:
     assert http.post(odyssey.url + "/_twin/settings", json=settings).status_code == 400
@@ -145,6 +145,6 @@ def test_an_unknown_field_of_a_fault_is_refused(http: requests.Session, odyssey:
     assert http.post(odyssey.url + "/_twin/faults", json={"stauts": 500}).status_code == 400
 
 
-def test_nothing_is_printed(http: requests.Session, convai: ConvaiTwin, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_twin_prints_nothing(http: requests.Session, convai: ConvaiTwin, capfd: pytest.CaptureFixture[str]) -> None:
     mint(http, convai)
     assert capfd.readouterr() == ("", "")

@@ -136,6 +136,7 @@ def test_its_code_is_clean_and_typed(copy: Path) -> None:
     run(copy, *PYTHON, "ruff", "check", *CODE)
     run(copy, *PYTHON, "ruff", "format", "--check", *CODE)
     run(copy, *PYTHON, "mypy", *CODE)
+    run(copy, "env", "PYTHONPATH=layers/minting", ".venv/bin/lint-imports", "--no-cache")
 
 
 def test_the_tests_of_every_vendor_are_its_own_too_and_hold(copy: Path) -> None:

@@ -19,7 +19,7 @@ import pytest
 import requests
 
 from local.bundle import Bundle
-from local.sam.invoke import expected
+from tools.sam_local import expected
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / ".aws-sam/build"

@@ -1,6 +1,6 @@
-"""The worst that a deployment can cost: the most mints that its limits allow, and what AWS asks for those and for a flood.
+"""The most that a deployment can cost: the mints that its limits allow, their price at AWS, and the price of a flood.
 
-Parameters are template.yaml's defaults, under what samconfig.toml says, under the command line. docs/cost.md explains the tables.
+The command line wins over samconfig.toml, which wins over the defaults of template.yaml. docs/cost.md explains the tables.
 Usage: make worst-bill ARGS="Name=Value ..."
 """
 
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from local.template import Template, read
 
-# US dollars, list prices of us-east-1 beyond all free tiers. Each page has the other regions' prices, and today's.
+# List prices of us-east-1 in US dollars, without free tiers. Each page has the prices of other regions and the current ones.
 API_REQUEST = 1.00 / 1e6  # HTTP API: https://aws.amazon.com/api-gateway/pricing/
 FUNCTION_REQUEST = 0.20 / 1e6  # https://aws.amazon.com/lambda/pricing/
 GB_SECOND = {"arm64": 0.0000133334, "x86_64": 0.0000166667}  # the same page
@@ -22,31 +22,33 @@ SECRET, SECRET_READ = 0.40, 0.05 / 1e4  # a month; one call: https://aws.amazon.
 LOG_GB, LOG_GB_MONTH, METRIC = 0.50, 0.03, 0.30  # taken in; kept; custom: https://aws.amazon.com/cloudwatch/pricing/
 
 DAYS = 31
-"""In a month."""
+"""The days of the longest month."""
 ITEMS, SLOT_ITEMS = 4, 4
-"""In a mint's transactions, at most: hour, day, stop, and a token's owner or a session; with a slot a claim, two sets and its
-owner too."""
+"""The most items in a mint's transactions: hour, day, stop, and a token's owner or a session.
+
+A slot adds a claim, two sets and the session's owner.
+"""
 REPEATS = 20
-"""Of a mint that takes a slot: they are not counted, and write as many items as the mint does, at most."""
+"""The most repeats of a mint that takes a slot. They are not counted, and each writes at most as many items as the mint."""
 MARK_BYTES = 30
-"""One slot in the set of all that are live, which is written as a whole."""
+"""The size of one slot in the set of all live slots. DynamoDB charges for the whole set at each write."""
 READS = 2
-"""Of the secret by a mint, at most: by a new environment, and again when the vendor refuses the key."""
+"""The most reads of the secret by a mint: by a new environment, and again when the vendor refuses the key."""
 METRICS = 30
-"""One vendor's, at most: each outcome of the catalogue, and two durations."""
+"""The most metrics of a vendor: each outcome of the catalogue, and two durations."""
 LOG_BYTES = 2500
-"""A request's record, metrics, START, END and REPORT, and API Gateway's line."""
+"""The most bytes that a request logs: record, metrics, START, END and REPORT, and API Gateway's line."""
 REFUSED_SECONDS = 0.1
-"""A refusal: one round trip to DynamoDB, in a function that is warm."""
+"""The duration of a refusal: one round trip to DynamoDB in a warm function."""
 
 type Costs = dict[str, float]
-"""Dollars a month, by service."""
+"""Dollars in a month, by service."""
 
 
 class Vendor(NamedTuple):
-    """One vendor's function as deployed. slots: 0 where a mint takes none. memory: GB. timeout: seconds.
+    """A deployed function. slots: 0 if a mint takes none. memory: GB. timeout: seconds.
 
-    A function that is no vendor's has limits of 0: it mints nothing, and writes nothing into the table.
+    A function without a vendor has limits of 0: it mints nothing, and writes nothing into the table.
     """
 
     name: str
@@ -60,7 +62,7 @@ class Vendor(NamedTuple):
 
 
 def parameters(config: str, arguments: Iterable[str]) -> dict[str, str]:
-    """What samconfig.toml's text and the command line give. Raises ValueError for what is not Name=Value."""
+    """The parameters in samconfig.toml's text and on the command line. Raises ValueError for a word that is not Name=Value."""
     deploy = tomllib.loads(config).get("default", {}).get("deploy", {}).get("parameters", {})
     saved = deploy.get("parameter_overrides", "")
     words = [*shlex.split(saved if isinstance(saved, str) else " ".join(saved)), *arguments]
@@ -70,7 +72,7 @@ def parameters(config: str, arguments: Iterable[str]) -> dict[str, str]:
 
 
 def deployed(document: dict[str, Any], given: Mapping[str, str]) -> tuple[Template, list[Vendor]]:
-    """The template under these parameters, and the functions in it. Raises ValueError for one that it would not take."""
+    """The template with these parameters, and its functions. Raises ValueError for a parameter that it does not accept."""
     if unknown := given.keys() - document["Parameters"].keys():
         raise ValueError(f"the template has no parameter {', '.join(sorted(unknown))}")
     for name, value in given.items():
@@ -80,7 +82,7 @@ def deployed(document: dict[str, Any], given: Mapping[str, str]) -> tuple[Templa
 
 
 def _check(name: str, value: str, rules: Mapping[str, Any]) -> None:
-    """Raises ValueError for a value that CloudFormation would refuse too: a slip of the keys is no bill."""
+    """Raises ValueError for a value that CloudFormation would refuse, because a typing error must not give a wrong bill."""
     allowed = [str(one) for one in rules.get("AllowedValues", [value])]
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
@@ -113,7 +115,7 @@ def _vendor(template: Template, function: str) -> Vendor:
 
 
 def of_mints(vendor: Vendor, retention_days: float) -> Costs:
-    """All mints that the limits allow, each as slow as can be; and what the vendor's function costs when nobody calls."""
+    """The cost of all mints that the limits allow, each as slow as possible, and of the function itself."""
     calls = vendor.per_day * DAYS * (1 + REPEATS if vendor.slots else 1)
     costs = _of_requests(vendor, calls, vendor.timeout, READS, retention_days)
     secret = SECRET if vendor.per_day else 0
@@ -121,7 +123,7 @@ def of_mints(vendor: Vendor, retention_days: float) -> Costs:
 
 
 def of_flood(vendor: Vendor, rate: float, retention_days: float) -> Costs:
-    """Signed-in callers send all that the throttle lets in, on every route, all month; all of it is refused."""
+    """The cost of signed-in callers who use up the throttle of every route all month. Every request is refused."""
     return _of_requests(vendor, rate * vendor.routes * DAYS * 86_400, REFUSED_SECONDS, 0, retention_days)
 
 
@@ -143,14 +145,14 @@ def _items(vendor: Vendor) -> int:
 
 
 def report(template: Template, vendors: list[Vendor]) -> str:
-    """The three tables."""
+    """The three tables, as text."""
     rate, kept = (float(template.resolve({"Ref": name})) for name in ("ThrottleRate", "LogRetentionDays"))
     mints = _costs({vendor.name: of_mints(vendor, kept) for vendor in vendors})
     flood = _costs({vendor.name: of_flood(vendor, rate, kept) for vendor in vendors})
     return (
-        f"Mints, at most, in a month of {DAYS} days:\n{_limits(vendors)}\n\n"
-        f"AWS for those mints, $ a month, each of {vendors[0].timeout:g} s:\n{mints}\n\n"
-        f"AWS for a flood besides, $ a month, {rate:g} requests a second on every route, all refused:\n{flood}"
+        f"The most mints in a month of {DAYS} days:\n{_limits(vendors)}\n\n"
+        f"AWS for these mints, in $ a month. Each mint takes {vendors[0].timeout:g} s:\n{mints}\n\n"
+        f"AWS for a flood of {rate:g} refused requests a second on every route, in $ a month:\n{flood}"
     )
 
 
@@ -181,11 +183,11 @@ def main(arguments: list[str]) -> None:
         given = parameters(config.read_text() if config.exists() else "", arguments)
         template, vendors = deployed(document, given)
         if not any(vendor.per_day for vendor in vendors):
-            print("No vendor is chosen yet, so here are all.\n")
+            print("No vendor is deployed yet. This is the bill for all vendors.\n")
             everyone = {name: "true" for name in document["Parameters"] if name.startswith("Deploy")}
             template, vendors = deployed(document, given | everyone)
-    except ValueError as fault:
-        sys.exit(f"worst-bill: {fault}")
+    except ValueError as error:
+        sys.exit(f"worst-bill: {error}")
     print(report(template, vendors))
 
 

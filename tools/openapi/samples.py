@@ -1,4 +1,4 @@
-"""Real requests and answers, to show in the contract: every event through the gateway, and failures that are quick to provoke."""
+"""Real requests and responses for the contract: every event, and the failures that are quick to provoke."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -8,12 +8,12 @@ from urllib.parse import parse_qs, quote
 import requests
 
 from local.bundle import Bundle
-from local.openapi.schemas import Json
-from local.operations import Declared
 from local.twins.twin import Fault
+from tools.openapi.schemas import Json
+from tools.operations import Declared
 
 GIVEN = {"ODYSSEY_SLOTS_PER_CALLER": "1"}
-"""What a bundle is told whose samples are taken: with it, the second session of a caller is one too many."""
+"""The bundle's settings for the samples. With them, the second session of a caller is over the limit."""
 
 UPLOAD = {"path.sessionId": "/uploadSessionId"}
 FILE = UPLOAD | {"path.uploadId": "/files/0/uploadId"}
@@ -30,14 +30,14 @@ FOLLOWS: dict[str, tuple[str, Mapping[str, str]]] = {
     "spatialgen-cancel": ("spatialgen-start", UPLOAD),
     "spatialgen-cancel-post": ("spatialgen-start", UPLOAD),
 }
-"""What goes on with another operation's answer: members of the path or of the body, and where in the answer they are."""
+"""Operations that continue with another one's response: members of the path or the body, and their places in the response."""
 
 PART_BYTES = 5 * 1024 * 1024
-"""Of an upload; S3 takes no smaller ones but the last."""
+"""Of a part of an upload. Only the last part may be smaller at S3."""
 
 
 class Sample(NamedTuple):
-    """One request, as the client says it, and its answer. `parameters` are those of the path and of the query."""
+    """One request and its response. `parameters`: of the path and of the query."""
 
     parameters: Json
     body: Any
@@ -45,7 +45,7 @@ class Sample(NamedTuple):
 
 
 class Samples(NamedTuple):
-    """By operation; failures by code; API Gateway's own words by status."""
+    """seen: by operation. problems: by code. messages: of API Gateway itself, by status."""
 
     seen: Mapping[str, Sample]
     problems: Mapping[str, Json]
@@ -53,7 +53,7 @@ class Samples(NamedTuple):
 
 
 class Provoked(NamedTuple):
-    """A request that fails, because of what is in it, of another one `before` it, or of a fault of the vendor's."""
+    """A request that fails: because of its content, of the request `before` it, or of a fault of the vendor."""
 
     name: str
     body: Any = None
@@ -80,11 +80,11 @@ PROVOKED = {
     ),
     "vendor_key_rejected": Provoked("trulience-mint", {"avatar_id": "4386676996480451678"}, fault=Fault(status=401)),
 }
-"""By the code that they are answered with. The rest would take a vendor's silence, a race, or an outage of AWS."""
+"""The requests by the code of their problem. Other codes need a silent vendor, a race or an outage of AWS."""
 
 
 def samples(bundle: Bundle, routes: Iterable[Declared]) -> Samples:
-    """Asks everything once, in the order in which it is declared. Raises ValueError for an answer that is not as declared."""
+    """Calls every operation once, in the order of `routes`. Raises ValueError for a response that is not as declared."""
     vars(bundle.twins["spatialgen"])["part_bytes"] = PART_BYTES
     with requests.Session() as session:
         session.trust_env = False
@@ -103,14 +103,14 @@ class Client:
         self._bundle, self._session = bundle, session
 
     def ask(self, name: str, path: Json, sub: str = "alice", **options: Any) -> requests.Response:
-        """Sends a request to an operation; `options` are those of `requests`."""
+        """Sends a request to an operation. `options` are those of `requests`."""
         method, _, route = self._bundle.event(name)["routeKey"].partition(" ")
         url = self._bundle.url + route.format(**{field: quote(str(value), safe="") for field, value in path.items()})
         headers = {"Authorization": f"Bearer {self._bundle.token(sub)}"} | options.pop("headers", {})
         return self._session.request(method, url, headers=headers, timeout=30, **options)
 
     def sample(self, declared: Declared, seen: Mapping[str, Sample]) -> Sample:
-        """An operation's event, with what it takes from earlier answers."""
+        """Sends an operation's event, with the values that it takes from earlier responses."""
         event = self._bundle.event(declared.name)
         path, query = event.get("pathParameters", {}), _query(event)
         body: Any = json.loads(event["body"]) if "body" in event else None
@@ -128,13 +128,13 @@ class Client:
         return found | ({"parts": self._put(seen["spatialgen-part-urls"])} if name == "spatialgen-complete" else {})
 
     def _put(self, signed: Sample) -> list[Json]:
-        """What a client does before it completes a file: the bytes of each part go to its URL."""
+        """Uploads each part to its URL, as a client does before it completes a file."""
         parts = signed.answer["parts"]
         etags = [self._session.put(part["url"], data=bytes(part["sizeBytes"])).headers["ETag"] for part in parts]
         return [{"partNumber": part["partNumber"], "etag": etag} for part, etag in zip(parts, etags, strict=True)]
 
     def problem(self, code: str, provoked: Provoked) -> Json:
-        """A failure's answer."""
+        """The problem of a request that fails. Raises ValueError for another code."""
         twin = self._bundle.twins[provoked.name.partition("-")[0]]
         if provoked.fault:
             twin.fault(provoked.fault)
@@ -149,20 +149,20 @@ class Client:
         return problem
 
     def messages(self) -> dict[int, Json]:
-        """Of API Gateway's own answers, those that need no load."""
+        """The responses of API Gateway itself that need no load."""
         unsigned = self.ask("convai-mint", {}, headers={"Authorization": ""})
         unknown = self._session.get(f"{self._bundle.url}/v1/unknown", timeout=30)
         return {answer.status_code: answer.json() for answer in (unsigned, unknown)}
 
 
 def _query(event: Json) -> Json:
-    """A parameter that is there twice is a list."""
+    """A parameter that occurs twice is a list."""
     given = parse_qs(event.get("rawQueryString", ""))
     return {field: values if len(values) > 1 else values[0] for field, values in given.items()}
 
 
 def at(answer: Any, pointer: str) -> Any:
-    """What a JSON pointer (RFC 6901; no escapes) leads to."""
+    """The value at a JSON pointer (RFC 6901) without escapes."""
     for part in pointer.split("/")[1:]:
         answer = answer[int(part)] if isinstance(answer, list) else answer[part]
     return answer

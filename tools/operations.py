@@ -1,4 +1,4 @@
-"""Every route of every function, as the function itself declares it."""
+"""The routes of every function, as the function declares them."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from minting.operations import Handler, Operation
 
 
 class Declared(NamedTuple):
-    """One route. `name` is its event's (`convai-mint`), `owner` its function's (`Convai`). `asked`: the vendor has a twin."""
+    """One route. name: of its event (`convai-mint`). owner: its function (`Convai`). asked: whether the vendor has a twin."""
 
     name: str
     route: str
@@ -36,7 +36,7 @@ class Declared(NamedTuple):
 
     @property
     def answer(self) -> Any:
-        """The type of the response: a Credential's body, None without a body, NoReturn if it always is a problem."""
+        """The type of the response: the body of a Credential, None without a body, NoReturn if it is always a problem."""
         hint = get_type_hints(self.handler)["return"]
         if hint is NoReturn:
             return NoReturn
@@ -95,5 +95,5 @@ def _routes(bundle: Bundle, function: str) -> list[str]:
 
 def _event(route: str, events: Mapping[str, str]) -> str:
     if route not in events:
-        raise LookupError(f"no file in events/ has the routeKey {route!r}")
+        raise LookupError(f"no file in events/ has the routeKey {route!r}: add one")
     return events[route]

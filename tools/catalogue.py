@@ -1,4 +1,7 @@
-"""What the vendors' functions declare of their credentials, for functions/catalogue/declared.json: `make generate` writes it."""
+"""Writes functions/catalogue/declared.json, from what the functions declare about their credentials.
+
+Usage: python -m tools.catalogue.
+"""
 
 import json
 from operator import attrgetter
@@ -8,20 +11,20 @@ import msgspec
 
 from local.bundle import Bundle
 from local.functions import ROOT
-from local.operations import Owner, function_of, owners
 from minting.vendor import Vendor
+from tools.operations import Owner, function_of, owners
 
 DECLARED = ROOT / "functions/catalogue/declared.json"
 
 
 def declared(bundle: Bundle) -> str:
-    """The file's text: every function that mints, in order of their folders."""
+    """The text of the file: every function that mints, in the order of the folders."""
     traits = {owner.folder: _traits(owner) for owner in sorted(owners(bundle), key=attrgetter("folder"))}
     return json.dumps({folder: of for folder, of in traits.items() if of}, indent=2) + "\n"
 
 
 def _traits(owner: Owner) -> dict[str, Any]:
-    """The traits that all its minting routes share. Empty if no route mints."""
+    """The traits of a function's credentials. Empty if no route mints."""
     mints = [route for route in owner.routes if route.operation.outcome == "minted"]
     if not mints:
         return {}
@@ -37,7 +40,7 @@ def _traits(owner: Owner) -> dict[str, Any]:
 
 
 def _ttl(operation: Any, settings: Any) -> dict[str, Any]:
-    """Fixed seconds, or the bounds of the field or the setting that chooses them."""
+    """The lifetime: fixed seconds, the bounds of a field, or the name of a setting."""
     ttl = operation.traits.ttl
     if hasattr(settings, str(ttl)):
         return {"ttl": None, "ttl_setting": ttl.upper()}

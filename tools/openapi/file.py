@@ -1,4 +1,4 @@
-"""docs/openapi.json: as it is, and as it would be written now."""
+"""Reads, makes and writes docs/openapi.json."""
 
 import json
 import re
@@ -7,19 +7,19 @@ from typing import Any
 
 from local.bundle import Bundle
 from local.functions import ROOT
-from local.openapi.document import document
-from local.openapi.samples import GIVEN, samples
-from local.openapi.schemas import Json
-from local.operations import owners
+from tools.openapi.document import document
+from tools.openapi.samples import GIVEN, samples
+from tools.openapi.schemas import Json
+from tools.operations import owners
 
 FILE = ROOT / "docs/openapi.json"
 
 TOKEN = 24
-"""Characters. No word of an answer that stays the same is as long; a token that is as short has a digit."""
+"""Characters. A shorter word of a response is the same every time, unless it has a digit, as short tokens do."""
 
 
 def written() -> Json:
-    """What is checked in; nothing where there is no file."""
+    """The file in the repository. Empty if there is none."""
     held: Json = json.loads(FILE.read_bytes()) if FILE.exists() else {}
     return held
 
@@ -29,14 +29,14 @@ def write(contract: Json) -> None:
 
 
 def fresh() -> Json:
-    """The document, with new samples: takes some seconds."""
+    """The document with new samples. It takes some seconds."""
     with Bundle(given=GIVEN) as bundle:
         listed = list(owners(bundle))
         return document(listed, samples(bundle, [declared for owner in listed for declared in owner.routes]))
 
 
 def kept(new: Any, old: Any) -> Any:
-    """The new document with the old one's examples where they have the same members: tokens and times differ every time."""
+    """The new document, with the old examples that have the same members. Tokens and times differ every time."""
     if isinstance(new, list) and isinstance(old, list) and len(new) == len(old):
         return [kept(*pair) for pair in zip(new, old, strict=True)]
     if not (isinstance(new, dict) and isinstance(old, dict)):
@@ -46,7 +46,7 @@ def kept(new: Any, old: Any) -> Any:
 
 def _member(name: str, new: Any, old: Any) -> Any:
     match name:
-        case "schema" | "schemas":  # there are none in these, but perhaps a property of that name
+        case "schema" | "schemas":  # they hold no examples, but may have a property of that name
             return new
         case "example":
             return old if _kinds(new) == _kinds(old) else new
@@ -56,7 +56,7 @@ def _member(name: str, new: Any, old: Any) -> Any:
 
 
 def _kinds(value: Any) -> Any:
-    """What of an example is the same every time: all but numbers, and words that have a digit or are as long as tokens."""
+    """The parts of an example that are the same every time: all except numbers, and words that may be tokens or times."""
     match value:
         case dict():
             return {name: _kinds(member) for name, member in value.items()}
@@ -68,7 +68,7 @@ def _kinds(value: Any) -> Any:
 
 
 def shown(contract: Any) -> Iterator[tuple[Any, Json]]:
-    """Every example, with its schema."""
+    """Every example with its schema."""
     if isinstance(contract, list):
         for item in contract:
             yield from shown(item)
@@ -80,7 +80,7 @@ def shown(contract: Any) -> Iterator[tuple[Any, Json]]:
 
 
 def _examples(holder: Json) -> list[Any]:
-    """Those of a parameter or of one kind of content."""
+    """The examples of a parameter or of one content type."""
     if "schema" not in holder:
         return []
     named = [example["value"] for example in holder.get("examples", {}).values()]

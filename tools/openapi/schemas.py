@@ -1,4 +1,7 @@
-"""From msgspec's types to the schemas of OpenAPI 3.1, which are JSON Schema 2020-12 with regular expressions of ECMA-262."""
+"""Turns msgspec's types into schemas of OpenAPI 3.1.
+
+These are JSON Schema 2020-12, with regular expressions of ECMA-262.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -10,13 +13,13 @@ type Json = dict[str, Any]
 REF = "#/components/schemas/"
 
 BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
-"""`contentEncoding` alone is a remark, to which no validator holds a text."""
+"""Validators ignore `contentEncoding`, so the pattern checks the text."""
 
 
 def schemas_of(owner: str, shapes: Iterable[Any]) -> tuple[list[Json], dict[str, Json]]:
-    """A schema for each shape, and the components that these refer to, whose names begin with the owner's.
+    """A schema for each shape, and the components to which they refer. Their names begin with the owner's name.
 
-    So do their titles, which some generators of clients take for names.
+    So do their titles, because some generators of clients use titles as names.
     """
     found, components = msgspec.json.schema_components(shapes, ref_template=f"{REF}{owner}{{name}}")
     titled = {owner + name: ecma(schema) | {"title": owner + name} for name, schema in components.items()}
@@ -24,7 +27,7 @@ def schemas_of(owner: str, shapes: Iterable[Any]) -> tuple[list[Json], dict[str,
 
 
 def ecma(schema: Any) -> Any:
-    """The same schema with patterns that JavaScript reads, too."""
+    """The same schema, with patterns that JavaScript can read too."""
     if isinstance(schema, list):
         return [ecma(item) for item in schema]
     if not isinstance(schema, dict):
@@ -38,21 +41,21 @@ def ecma(schema: Any) -> Any:
 
 
 def without(component: Json, names: set[str]) -> Json:
-    """An object's schema without some of its members."""
+    """The schema of an object without some of its members."""
     members = {name: member for name, member in component.get("properties", {}).items() if name not in names}
     needed = [name for name in component.get("required", []) if name not in names]
     return component | {"properties": members, "required": needed}
 
 
 def sendable(schema: Json) -> Json:
-    """A member's schema for a parameter: one that is not sent is absent, never null."""
+    """The schema of a member that is a parameter. A parameter may be absent, but is never null."""
     options = [option for option in schema.get("anyOf", []) if option != {"type": "null"}]
     kept = {name: value for name, value in schema.items() if value is not None}
     return options[0] | {name: value for name, value in kept.items() if name != "anyOf"} if len(options) == 1 else kept
 
 
 def referred(document: Json, components: dict[str, Json]) -> dict[str, Json]:
-    """Those components that the document, or one of them, refers to."""
+    """The components to which the document or another component refers."""
     names, found = set(_names(document)), set[str]()
     while names - found:
         found |= names

@@ -1,18 +1,17 @@
-"""docs/openapi.json: the HTTP contract, from the functions' own declarations and from answers that they gave."""
+"""Builds the HTTP contract from the declarations of the functions and from their responses."""
 
 import re
+import tomllib
 from collections.abc import Mapping
 from typing import NoReturn
 
-from local.openapi import problems
-from local.openapi.samples import FOLLOWS, Sample, Samples
-from local.openapi.schemas import REF, Json, referred, schemas_of, sendable, without
-from local.operations import Declared, Owner
+from local.functions import ROOT
 from minting import callers
 from minting.operations import SessionMint
-
-VERSION = "1.0.0"
-"""The wire contract's: its first number is the routes' `v1`."""
+from tools.openapi import problems
+from tools.openapi.samples import FOLLOWS, Sample, Samples
+from tools.openapi.schemas import REF, Json, referred, schemas_of, sendable, without
+from tools.operations import Declared, Owner
 
 TIME = {"type": "string", "format": "date-time", "pattern": "^[0-9-]{10}T[0-9:]{8}Z$"}
 
@@ -24,7 +23,10 @@ MINT: Json = {
         *("single_use", "extendable", "revocable", "takes_slot"),
     ],
     "properties": {
-        "id": {"type": "string", "description": "Of the log record, to ask the team about"},
+        "id": {
+            "type": "string",
+            "description": "The id of the log record. Name it when you ask the team about this mint",
+        },
         "vendor": {"type": "string"},
         "issued_at": TIME | {"description": "By the server's clock"},
         "expires_at": TIME | {"type": ["string", "null"]},
@@ -32,12 +34,15 @@ MINT: Json = {
         "single_use": {"type": "boolean"},
         "extendable": {"type": "boolean"},
         "revocable": {"type": "boolean"},
-        "takes_slot": {"type": "boolean", "description": "Whether it holds one of the plan's paid sessions"},
+        "takes_slot": {
+            "type": "boolean",
+            "description": "Whether the credential holds a paid session of the team's plan",
+        },
     },
 }
 
 HEADERS: Json = {
-    "NoStore": {"required": True, "description": "No cache keeps an answer", "schema": {"const": "no-store"}},
+    "NoStore": {"required": True, "description": "No cache stores a response", "schema": {"const": "no-store"}},
     "RetryAfter": {"description": "Seconds, as `retry_after`", "schema": {"type": "integer", "minimum": 0}},
     "Challenge": {"required": True, "description": "RFC 9110", "schema": {"type": "string", "pattern": "^Bearer"}},
 }
@@ -45,21 +50,21 @@ HEADERS: Json = {
 IDEMPOTENCY_KEY: Json = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "Repeat a call whose answer was lost with the same key, and you get credentials for the same session.",
+    "description": "If a response is lost, repeat the call with the same key. You get credentials for the same session.",
     "schema": {"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
 }
 
 ON_BEHALF_OF: Json = {
     "name": callers.ON_BEHALF_OF,
     "in": "header",
-    "description": "A backend of the team's own names its user here: limits, ownership and records are then that user's. "
-    "Only a token with the scope that the deployment names for backends may send it.",
+    "description": "The user for whom a backend of the team calls. Limits, ownership and records are then those of the user. "
+    "The token must have the scope that the deployment names for backends.",
     "schema": {"type": "string", "pattern": "^[!-~]([ -~]{0,126}[!-~])?$"},
 }
 
 
 def document(owners: list[Owner], samples: Samples) -> Json:
-    """The whole file. An operation's examples are its sample."""
+    """The whole file. The examples of an operation are its sample."""
     components, paths = problems.schemas() | {"Mint": MINT}, dict[str, Json]()
     for owner in owners:
         for declared in owner.routes:
@@ -69,7 +74,7 @@ def document(owners: list[Owner], samples: Samples) -> Json:
     failures = problems.responses(samples.problems, samples.messages)
     return {
         "openapi": "3.1.1",
-        "info": INFO,
+        "info": info(),
         "servers": [SERVER],
         "security": [{"caller": []}],
         "tags": [{"name": owner.name, "description": owner.about} for owner in owners],
@@ -83,17 +88,21 @@ def document(owners: list[Owner], samples: Samples) -> Json:
     }
 
 
-INFO: Json = {
-    "title": "avatar-mint",
-    "version": VERSION,
-    "summary": "Short-lived vendor credentials for avatar clients, minted in your own AWS account",
-    "description": "Which vendors a deployment serves, and which of their routes, is its operator's choice: `GET /v1/vendors` "
-    "says it. Every answer has `Cache-Control: no-store`, but for those that API Gateway gives by itself.",
-}
+def info() -> Json:
+    """The project's name, version and description are those of pyproject.toml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return {
+        "title": project["name"],
+        "version": project["version"],
+        "summary": project["description"],
+        "description": "The operator of a deployment chooses its vendors and their routes. `GET /v1/vendors` lists them. "
+        "Every response has `Cache-Control: no-store`, except those of API Gateway itself.",
+    }
+
 
 SERVER: Json = {
     "url": "https://{host}",
-    "description": "The output ApiUrl of the team's own stack",
+    "description": "The output ApiUrl of the team's stack",
     "variables": {"host": {"default": "abcde12345.execute-api.eu-west-1.amazonaws.com"}},
 }
 
@@ -101,12 +110,12 @@ CALLER: Json = {
     "type": "http",
     "scheme": "bearer",
     "bearerFormat": "JWT",
-    "description": "A JWT of the team's own sign-in (any OpenID Connect issuer), for the audience that the deployment names.",
+    "description": "A JWT of the team's sign-in (any OpenID Connect issuer), for the audience that the deployment names.",
 }
 
 
 def described(declared: Declared, sample: Sample) -> tuple[Json, dict[str, Json]]:
-    """An operation, and the components that it may refer to."""
+    """An operation and the components to which it may refer."""
     answers = declared.answer
     shapes = [declared.operation.body, *([] if answers in {NoReturn, type(None)} else [answers])]
     (body, *answer), components = schemas_of(declared.owner, shapes)
@@ -133,14 +142,14 @@ def described(declared: Declared, sample: Sample) -> tuple[Json, dict[str, Json]
 
 
 def about(docstring: str) -> Json:
-    """Its first sentence, and all of it where there is more."""
+    """The first sentence of a docstring, and all of it if it has more."""
     text = " ".join(docstring.split())
     first = re.split(r"(?<=[a-z`])[.:;] ", text)[0]
     return {"summary": first.removesuffix(".")} | ({"description": text} if text != first else {})
 
 
 def parameter(field: str, in_path: set[str], component: Json, sample: Sample) -> Json:
-    """A member of the request that is in the path or in the query."""
+    """A field of the request that is in the path or in the query."""
     place = "path" if field in in_path else "query"
     required = field in in_path or field in component.get("required", [])
     schema = sendable(component["properties"][field])
@@ -149,20 +158,20 @@ def parameter(field: str, in_path: set[str], component: Json, sample: Sample) ->
 
 
 def request_body(schema: Json, component: Json, sample: Sample) -> Json:
-    """The JSON object; it may be left out where none of its members is needed."""
+    """The JSON object. It is optional if none of its members is required."""
     content = {"application/json": {"schema": schema, "example": sample.body}}
     return {"required": bool(component["required"]), "content": content}
 
 
 def responses(declared: Declared, answer: list[Json], sample: Sample) -> Json:
-    """The success, if there ever is one, and every failure."""
+    """The success, if the operation can succeed, and every failure."""
     failures = {str(status): f"Problem{status}" for status in sorted(problems.statuses(declared))}
     refused = {status: {"$ref": f"#/components/responses/{name}"} for status, name in failures.items()}
     return success(declared, answer, sample) | refused
 
 
 def success(declared: Declared, answer: list[Json], sample: Sample) -> Json:
-    """The answer's shape; a credential's is the vendor's, and `mint` beside it."""
+    """The shape of the response. A credential has the fields of the vendor, and `mint`."""
     if declared.answer is NoReturn:
         return {}
     minted = {"type": "object", "required": ["mint"], "properties": {"mint": {"$ref": f"{REF}Mint"}}}
@@ -178,12 +187,12 @@ def success(declared: Declared, answer: list[Json], sample: Sample) -> Json:
 
 
 def links(name: str) -> Json:
-    """Where a client goes on with what the answer says."""
+    """The operations that continue with values of the response."""
     return {follower: link(follower, fields) for follower, (first, fields) in FOLLOWS.items() if first == name}
 
 
 def link(follower: str, fields: Mapping[str, str]) -> Json:
-    """Which members of the answer the next request takes."""
+    """The members of the response that the next request takes."""
     taken = {field: f"$response.body#{pointer}" for field, pointer in fields.items()}
     path = {field: value for field, value in taken.items() if field.startswith("path.")}
     body = {field: value for field, value in taken.items() if field not in path}

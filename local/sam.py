@@ -1,6 +1,6 @@
-"""What `sam local` needs for the functions to reach a running bundle: its template, with the stand-ins' addresses in it.
+"""The template for `sam local`, with which functions in containers reach a running bundle.
 
-`sam local` passes on only the variables that a template names, and template.yaml does not name AWS_ENDPOINT_URL. It also
+`sam local` passes on only the variables that a template names, and template.yaml does not name AWS_ENDPOINT_URL. `sam local`
 knows no resources, so it resolves `!Ref` to a logical id. Sources: samcli/local/lambdafn/env_vars.py and
 samcli/lib/intrinsic_resolver.
 """
@@ -22,18 +22,24 @@ if TYPE_CHECKING:
     from local.bundle import Bundle
 
 TEMPLATE = Path(".aws-sam/local.json")
-"""In the folder where `make run` and `sam local` are called; beside build/, which `sam build` empties."""
+"""Relative to the folder where `make run` and `sam local` are called.
+
+It is beside build/, because `sam build` empties that folder.
+"""
 
 LOOPBACK = "127.0.0.1"
 DESKTOP = "host.docker.internal"
-"""Docker Desktop's name, in its containers, for the machine's own 127.0.0.1."""
+"""The name by which Docker Desktop's containers reach this machine's 127.0.0.1."""
 
 SIOCGIFADDR = 0x8915
-"""linux/sockios.h: the address of an interface."""
+"""Asks for the address of an interface. Source: linux/sockios.h."""
 
 
 def bridge() -> str | None:
-    """The address at which Docker's containers reach this machine; None where it has its own machine or is absent."""
+    """The address at which Docker's containers reach this machine.
+
+    None if there is no Docker, or if it runs in a machine of its own, as on macOS.
+    """
     if not sys.platform.startswith("linux"):
         return None
     import fcntl  # noqa: PLC0415 - Windows has none
@@ -46,7 +52,7 @@ def bridge() -> str | None:
 
 @contextmanager
 def written(bundle: "Bundle") -> Iterator[None]:
-    """TEMPLATE is there for `sam local invoke -t` as long as the bundle runs."""
+    """Writes TEMPLATE for `sam local invoke -t`, and removes it when the bundle ends."""
     TEMPLATE.parent.mkdir(exist_ok=True)
     TEMPLATE.write_text(json.dumps(template(bundle), indent=1))
     try:
@@ -56,24 +62,25 @@ def written(bundle: "Bundle") -> Iterator[None]:
 
 
 def template(bundle: "Bundle") -> dict[str, Any]:
-    """template.yaml with the functions' real variables, for this machine's architecture, and what `sam build` made."""
+    """template.yaml with the bundle's variables, this machine's architecture, and the artifacts of `sam build`."""
     document = read(ROOT / "template.yaml")
     document["Parameters"]["Architecture"]["Default"] = platform.machine().replace("aarch64", "arm64")
     for name, resource in document["Resources"].items():
         match resource["Type"]:
             case "AWS::Serverless::Function":
                 resource["Properties"]["CodeUri"] = f"build/{name}"
-                resource["Properties"]["Environment"] = {"Variables": reached(bundle.environment(folder(name)))}
+                variables = from_a_container(bundle.environment(folder(name)))
+                resource["Properties"]["Environment"] = {"Variables": variables}
             case "AWS::Serverless::LayerVersion":
                 resource["Properties"]["ContentUri"] = f"build/{name}"
     return document
 
 
 def folder(name: str) -> str:
-    """`ConvaiFunction` is in functions/convai."""
+    """The folder of a function in functions/: `ConvaiFunction` is in `convai`."""
     return name.removesuffix("Function").lower()
 
 
-def reached(environment: dict[str, Any]) -> dict[str, str]:
-    """The same addresses as a container sees them."""
+def from_a_container(environment: dict[str, Any]) -> dict[str, str]:
+    """The same variables, with the addresses that a container can reach."""
     return {name: str(value).replace(f"//{LOOPBACK}:", f"//{DESKTOP}:") for name, value in environment.items()}

@@ -1,52 +1,52 @@
-"""The failures of every operation, from the catalogue of codes: one shared response per status."""
+"""The failures of every operation, from the catalogue of codes. All operations share one response for each status."""
 
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import msgspec
 
-from local.openapi.schemas import REF, Json
-from local.operations import Declared
 from minting.operations import SessionMint
 from minting.problems import CATALOGUE, FieldError, Kind
+from tools.openapi.schemas import REF, Json
+from tools.operations import Declared
 
 PROBLEM = "application/problem+json"
 
 GATEWAY = {
-    401: "no JWT, or one that does not verify",
-    404: "no such route here",
-    413: "more than 10 MB",
-    429: "throttled",
-    500: "a function that failed",
-    503: "a function that is out of concurrency or time",
+    401: "the JWT is missing or not valid",
+    404: "this deployment has no such route",
+    413: "the request has more than 10 MB",
+    429: "the API is throttled",
+    500: "the function failed",
+    503: "the function has no concurrency or no time left",
 }
-"""What API Gateway answers by itself, as `{"message": ...}`. Source: its developer guide on HTTP APIs."""
+"""Responses of API Gateway itself, `{"message": ...}`. Source: API Gateway developer guide, HTTP APIs."""
 
 MEMBERS: dict[str, Json] = {
     "type": {"type": "string", "format": "uri"},
     "title": {"type": "string"},
     "status": {"type": "integer"},
     "detail": {"type": "string"},
-    "instance": {"type": "string", "format": "uri", "description": "This one occurrence"},
-    "code": {"enum": list(CATALOGUE), "description": "What happened. Stable: decide by it, never by texts"},
+    "instance": {"type": "string", "format": "uri", "description": "This occurrence"},
+    "code": {"enum": list(CATALOGUE), "description": "What happened. It is stable, so decide by it and never by texts"},
     "retryable": {"type": "boolean", "description": "Whether the same request may succeed later"},
-    "fault": {"enum": ["caller", "operator", "vendor"], "description": "Whose turn it is"},
+    "fault": {"enum": ["caller", "operator", "vendor"], "description": "Who must act"},
 }
 OPTIONAL: dict[str, Json] = {
-    "retry_after": {"type": "integer", "minimum": 0, "description": "Seconds to wait first"},
-    "vendor_status": {"type": "integer", "description": "The status that the vendor answered"},
+    "retry_after": {"type": "integer", "minimum": 0, "description": "Seconds to wait before the next try"},
+    "vendor_status": {"type": "integer", "description": "The status of the vendor's response"},
     "vendor_code": {
         "type": ["string", "integer"],
-        "description": "The code that the vendor answered, if it documents it",
+        "description": "The code in the vendor's response, if the vendor documents it",
     },
     "limit": {"type": "string", "description": "The limit that is reached"},
-    "valid_until": {"type": "string", "format": "date-time", "description": "By when the credential ends by itself"},
-    "errors": {"type": "array", "items": {"$ref": f"{REF}FieldError"}, "description": "All faults of the input"},
+    "valid_until": {"type": "string", "format": "date-time", "description": "The time by which the credential expires"},
+    "errors": {"type": "array", "items": {"$ref": f"{REF}FieldError"}, "description": "Every error of the input"},
 }
 
 
 def statuses(declared: Declared) -> set[int]:
-    """Those of the failures that an operation may meet."""
+    """The statuses of an operation's failures."""
     operation = declared.operation
     lasting = operation.owner_only or isinstance(operation, SessionMint) or declared.answer is NoReturn
     return {
@@ -59,14 +59,14 @@ def statuses(declared: Declared) -> set[int]:
 
 
 def schemas() -> dict[str, Json]:
-    """The components behind every failure."""
+    """The components of every failure."""
     _, field_error = msgspec.json.schema_components([FieldError])
     message = {"type": "object", "required": ["message"], "properties": {"message": {"type": "string"}}}
     return {
         **field_error,
-        "GatewayMessage": {"description": "API Gateway's own words; go by the status."} | message,
+        "GatewayMessage": {"description": "A text of API Gateway. Decide by the status."} | message,
         "Problem": {
-            "description": "RFC 9457, with members of ours. docs/errors.md has a section for every code.",
+            "description": "A problem (RFC 9457) with further members. docs/errors.md has a section for every code.",
             "type": "object",
             "required": list(MEMBERS),
             "properties": MEMBERS | OPTIONAL,
@@ -75,7 +75,7 @@ def schemas() -> dict[str, Json]:
 
 
 def responses(examples: Mapping[str, Any], messages: Mapping[int, Any]) -> dict[str, Json]:
-    """A response for every status, `Problem<status>`, with those examples that there are: by code, and by status."""
+    """A response `Problem<status>` for every status. Problems have their examples by code, messages by status."""
     kinds: dict[int, dict[str, Kind]] = {}
     for code, kind in CATALOGUE.items():
         kinds.setdefault(kind.status, {})[code] = kind

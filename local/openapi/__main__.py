@@ -1,6 +1,0 @@
-"""`python -m local.openapi`: writes docs/openapi.json. Examples that fit are left as they are; without the file, all are new."""
-
-from local.openapi.file import fresh, kept, write, written
-
-if __name__ == "__main__":
-    write(kept(fresh(), written()))
