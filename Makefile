@@ -1,6 +1,6 @@
 # Every command that a developer needs: `make help` lists them. Each target installs what it uses, so a fresh clone needs
 # python3.13 and make. `sdk` and `contract` also need Node 20.
-.PHONY: help run test test-whole sdk check generate contract deploy-check format build bench worst-bill sam-local lock clean
+.PHONY: help run test test-whole sdk check generate contract deploy-check format vendor build bench worst-bill sam-local lock clean
 .DELETE_ON_ERROR:
 
 PORT ?= 3000
@@ -46,6 +46,10 @@ check: .venv/ready .venv-sam/ready  ## lint, check the format, the types and the
 format: .venv/ready  ## format the code
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
+
+vendor: .venv/ready  ## write the skeleton of a new vendor, to fill in by docs/adding-a-vendor.md: make vendor NAME=anam
+	@$(PYTHON) -m tools.vendor "$(NAME)"
+	@$(MAKE) --no-print-directory generate
 
 build: .venv/ready .venv-sam/ready  ## build the layer and the functions as `sam deploy` uploads them
 	$(SAM) build --cached --parallel

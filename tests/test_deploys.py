@@ -62,9 +62,10 @@ def told(given: Mapping[str, str]) -> dict[str, Json]:
 
 
 OF_FUNCTIONS = sorted(
-    {*references([SOURCE["Globals"], *of_type(SOURCE, FUNCTION).values()]), "FunctionConcurrency"} & CHANGED.keys()
+    {*references([SOURCE["Globals"], *of_type(SOURCE, FUNCTION).values()]), "FunctionConcurrency"}
+    & CHANGED.keys() - {*SWITCHES}
 )
-"""The parameters that functions are told or made with."""
+"""The parameters that functions are told or made with, but for the switches: both deploys have every vendor."""
 
 
 @pytest.mark.parametrize("name", OF_FUNCTIONS)
@@ -180,7 +181,7 @@ def test_the_functions_records_outlive_the_stack_and_are_not_in_the_way_of_the_n
 
 
 STACK_NAME = "s" * 128
-ARN = f"arn:aws-us-gov:secretsmanager:ap-northeast-1:123456789012:secret:{STACK_NAME}/{'v' * 10}-AbCdEf"
+ARN = f"arn:aws-us-gov:secretsmanager:ap-northeast-1:123456789012:secret:{STACK_NAME}/{max(FUNCTIONS, key=len)}-AbCdEf"
 LONGEST = {
     "LimitsTable": {"Ref": f"{STACK_NAME}-LimitsTable-{'X' * 13}"},
     **{name: {"Ref": ARN} for name in of_type(SOURCE, "AWS::SecretsManager::Secret")},
@@ -230,7 +231,8 @@ def test_no_environment_that_the_parameters_let_through_is_over_lambdas_4_kb(fun
     values = {name: longest(name) for name in {*references(told)} & CHANGED.keys() - {*SWITCHES}}
     template = Template(SOURCE, EVERYTHING | values | {"AWS::StackName": STACK_NAME})
     template.attributes = LONGEST
-    assert len(measured(template.resolve(told))) <= 4096
+    size = len(measured(template.resolve(told)))
+    assert size <= 4096, f"{function} may get {size} bytes: lower the MaxLength of a list in template.yaml"
 
 
 LONG = {name: rules for name, rules in SOURCE["Parameters"].items() if rules.get("MaxLength", 0) >= 400}

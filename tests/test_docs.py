@@ -65,7 +65,7 @@ def test_every_vendor_has_its_row_in_the_readme(event: str) -> None:
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_every_vendor_has_its_page(vendor: str) -> None:
     page = f"docs/vendors/{vendor}.md"
-    assert (ROOT / page).exists(), f"{vendor} lacks its page: add {page} (docs/adding-a-vendor.md, 6)"
+    assert (ROOT / page).exists(), f"{vendor} lacks its page: add {page} (docs/adding-a-vendor.md, 7)"
 
 
 @pytest.mark.parametrize("file", CODE, ids=lambda path: f"{path.parent.name}/{path.name}")

@@ -19,7 +19,7 @@ GUARDS = {"TYPE_CHECKING", "__name__ == '__main__'"}
 
 EXCEPTIONS = {
     "tests/functions/conftest.py": "pytest must know the module before anything imports it",
-    "tests/functions/test_agora.py": "the vendor's package warns when it is imported",
+    "tests/functions/agora_tokens.py": "the vendor's package warns when it is imported",
     "tests/deploy/emulator/trust/sitecustomize.py": "Python runs it at the start of a process",
 }
 

@@ -115,7 +115,10 @@ def test_a_function_that_is_no_vendors_is_granted_nothing_but_its_records(
 ) -> None:
     own, _ = rights(living, NAMED[function])
     assert own == [BASIC_EXECUTION]
-    assert not {"API_KEY_SECRET", "CALLER_PER_HOUR", "VENDOR_PER_DAY"} & told(living, NAMED[function]).keys()
+    assert (
+        not {"API_KEY_SECRET", "CALLER_PER_HOUR", "VENDOR_PER_DAY", "LIMITS_TABLE"}
+        & told(living, NAMED[function]).keys()
+    )
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -353,14 +353,14 @@ def test_alarms_tell_the_operators_topic_where_there_is_one(deployed: Json) -> N
 def test_the_catalogue_is_told_which_vendors_are_deployed(deployed: Json) -> None:
     for vendors in (VENDORS, VENDORS[:1], VENDORS[1:]):
         given = EVERYTHING | {f"Deploy{NAMED[vendor]}": str(vendor in vendors).lower() for vendor in VENDORS}
-        told = Stack(deployed, given).living()["CatalogueFunction"]["Environment"]["Variables"]
-        assert set(told["VENDORS"].split(",")) == set(vendors)
+        told = variables(Stack(deployed, given).living()["CatalogueFunction"])
+        assert {vendor for vendor in VENDORS if told[f"DEPLOY_{vendor.upper()}"] == "true"} == set(vendors)
 
 
 def test_the_catalogue_has_every_setting_that_is_declared_as_the_vendors_own_function_has_it(
     functions: dict[str, Json], vendors: dict[str, Json]
 ) -> None:
-    told = functions["catalogue"]["Properties"]["Environment"]["Variables"]
+    told = variables(functions["catalogue"]["Properties"])
     declared = json.loads((ROOT / "functions/catalogue/declared.json").read_text())
     assert declared.keys() == vendors.keys()
     wanted = {
@@ -368,7 +368,8 @@ def test_the_catalogue_has_every_setting_that_is_declared_as_the_vendors_own_fun
         for vendor, facts in declared.items()
         for name in {*facts["choices"].values(), *facts["public"].values(), facts["ttl_setting"]} - {None}
     }
-    assert told == wanted | {"VENDORS": told["VENDORS"]}
+    switches = {f"DEPLOY_{vendor.upper()}": {"Ref": f"Deploy{NAMED[vendor]}"} for vendor in vendors}
+    assert told == wanted | switches | {"LIMITS_TABLE": {"Ref": "AWS::NoValue"}}
 
 
 # What all functions share

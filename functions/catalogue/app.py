@@ -78,6 +78,11 @@ class Declared(Traits, frozen=True, kw_only=True):
 DECLARED = msgspec.json.decode((Path(__file__).parent / "declared.json").read_bytes(), type=dict[str, Declared])
 
 
+def is_deployed(vendor: str) -> bool:
+    """Whether this stack has the vendor's function."""
+    return setting(f"DEPLOY_{vendor.upper()}") == "true"
+
+
 def ttl_of(declared: Declared) -> Ttl | None:
     """The lifetime that the vendor fixes, or the one that this deployment sets."""
     if declared.ttl_setting is None:
@@ -113,8 +118,7 @@ class Catalogue(Function):
 
 
 SETTINGS = load(FunctionSettings)
-DEPLOYED = AllowList(setting("VENDORS"))
-OFFERS = Vendors([offer(vendor, declared) for vendor, declared in DECLARED.items() if vendor in DEPLOYED])
+OFFERS = Vendors([offer(vendor, declared) for vendor, declared in DECLARED.items() if is_deployed(vendor)])
 catalogue = Catalogue("catalogue", SETTINGS)
 
 

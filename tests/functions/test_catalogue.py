@@ -65,9 +65,14 @@ def test_what_is_told_is_what_the_vendor_documents(
     assert (ttl and (ttl["minimum"], ttl["default"], ttl["maximum"])) == lives
 
 
-@pytest.mark.parametrize("deployed", ["convai", "agora,convai", ""])
-def test_a_vendor_that_is_not_deployed_is_not_listed(bundle: "Bundle", deployed: str) -> None:
-    assert sorted(listed(bundle, VENDORS=deployed)) == [name for name in deployed.split(",") if name]
+@pytest.mark.parametrize("deployed", [["convai"], ["agora", "convai"], []])
+def test_a_vendor_that_is_not_deployed_is_not_listed(bundle: "Bundle", deployed: list[str]) -> None:
+    switches = {f"DEPLOY_{vendor.upper()}": str(vendor in deployed).lower() for vendor in VENDORS}
+    assert sorted(listed(bundle, **switches)) == deployed
+
+
+def test_a_vendor_without_a_switch_is_not_listed(bundle: "Bundle") -> None:
+    assert "convai" not in listed(bundle, DEPLOY_CONVAI="")
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

@@ -1,11 +1,12 @@
 """docs/adding-a-vendor.md holds: an eighth vendor, made by its steps in a copy of the repository, passes the house rules."""
 
+import ast
 import os
 import re
 import shutil
 import subprocess
 import sys
-from itertools import takewhile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,23 +20,19 @@ PAGE = ROOT / "docs/adding-a-vendor.md"
 PYTHON = [sys.executable, "-m"]
 NOT_COPIED = {
     *(".git", ".venv*", ".aws-sam", "node_modules", "__pycache__"),
-    *(".pytest_cache", ".ruff_cache", ".hypothesis"),
+    *(".pytest_cache", ".ruff_cache", ".mypy_cache", ".hypothesis"),
 }
 
 ADDED = {
-    *("functions/aurora/app.py", "local/twins/aurora.py"),
-    *("events/aurora-mint.json", "events/aurora-revoke.json", "tests/functions/test_aurora.py"),
-    "docs/vendors/aurora.md",
+    *("functions/anam/app.py", "local/twins/anam.py"),
+    *("events/anam-mint.json", "events/anam-revoke.json", "tests/functions/test_anam.py"),
+    "docs/vendors/anam.md",
 }
-CHANGED = {"template.yaml", "README.md", "functions/catalogue/declared.json", "docs/openapi.json"}
-CODE = sorted(path for path in ADDED if path.endswith(".py"))
-
-INDENT = 2
-"""Of a name in a section of the template."""
+GENERATED = {"functions/catalogue/declared.json", "docs/openapi.json"}
 
 
 class Block(NamedTuple):
-    """A fenced block of the page: the file that it is for, or that it is made of; and its text."""
+    """A fenced block of the page: the file that it is for, and its text."""
 
     language: str
     path: str
@@ -50,15 +47,27 @@ def blocks() -> list[Block]:
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The repository with the eighth vendor in it; what it was before is in git's index."""
+def skeleton(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository after the page's first command; what it was before is in git's index."""
     copy = tmp_path_factory.mktemp("repository") / "copy"
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*NOT_COPIED))
     for environment in (".venv", ".venv-sam"):
         borrow(copy, environment)
     run(copy, "git", "init", "--quiet")
     run(copy, "git", "add", "--all")
-    for block in blocks():
+    first = blocks()[0]
+    assert first.text == "make vendor NAME=anam\n"
+    follow(copy, first)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def filled(skeleton: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository after all of the page."""
+    copy = tmp_path_factory.mktemp("filled") / "copy"
+    shutil.copytree(skeleton, copy, symlinks=True)
+    run(copy, "git", "add", "--all")  # of the new files too, `make check` takes those that git knows
+    for block in blocks()[1:]:
         follow(copy, block)
     return copy
 
@@ -73,78 +82,130 @@ def borrow(copy: Path, environment: str) -> None:
 
 
 def follow(copy: Path, block: Block) -> None:
-    """Does what a reader does with a block: runs it, adds its parts to the file that is there, or writes the file."""
-    path = copy / block.path
+    """Does what a reader does with a block: runs it, or puts its parts in the place of those of the same name."""
     if block.language == "sh":
         run(copy, "bash", "-euo", "pipefail", "-c", block.text)
-    elif path.exists():
-        for part in re.split(r"\n{2,}", block.text.rstrip("\n")):
-            path.write_text("\n".join(with_part(path.read_text().split("\n"), part.split("\n"))))
-    else:
-        path.write_text(block.text)
+        return
+    path, parts = copy / block.path, PARTS[block.language]
+    text = path.read_text()
+    for name, new in parts(block.text).items():
+        old = parts(text)
+        assert name in old, f"{block.path} has no {name}"
+        text = text.replace(old[name], new)
+    path.write_text(text)
 
 
-def with_part(lines: list[str], part: list[str]) -> list[str]:
-    """The file with the part below each place where Trulience has the same, but for those in what is Trulience's own.
+def definitions(code: str) -> dict[str, str]:
+    """The lines of each definition by its name, and of each class's members by `Class.member`.
 
-    The last thing in the part says which those are.
+    Of a class with `...` in it there are the members alone.
     """
-    outermost = min(map(indent, part))
-    last = [line for line in part if indent(line) == outermost][-1]
-    model = first_cell(last)
-    for ours, theirs in (("Aurora", "Trulience"), ("aurora", "trulience"), ("AURORA", "TRULIENCE")):
-        model = model.replace(ours, theirs)
-    places = [number for number, line in enumerate(lines) if first_cell(line) == model and not within(lines, number)]
-    assert places, f"Trulience has no {model}"
-    for place in reversed(places):
-        inner = list(takewhile(lambda line: indent(line) > outermost, lines[place + 1 :]))
-        end = place + 1 + len(inner)
-        lines = lines[:end] + part + lines[end:]
-    return lines
+    return dict(_definitions(code.splitlines(), ast.parse(code).body, ""))
 
 
-def within(lines: list[str], place: int) -> bool:
-    """Whether the line is one of a parameter's, resource's or output's of Trulience."""
-    above = [line for line in lines[:place] if line.strip() and indent(line) == INDENT]
-    return indent(lines[place]) > INDENT and "Trulience" in above[-1]
+def _definitions(lines: list[str], nodes: list[ast.stmt], within: str) -> Iterator[tuple[str, str]]:
+    for node in nodes:
+        match node:
+            case ast.ClassDef(name=name, body=members):
+                if not any(ast.unparse(member) == "..." for member in members):
+                    yield name, _source(lines, node)
+                yield from _definitions(lines, members, f"{name}.")
+            case ast.FunctionDef(name=name) | ast.Assign(targets=[ast.Name(id=name)]):
+                yield within + name, _source(lines, node)
 
 
-def indent(line: str) -> int:
-    return len(line) - len(line.lstrip())
+def _source(lines: list[str], node: ast.ClassDef | ast.FunctionDef | ast.Assign) -> str:
+    first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))])
+    return "\n".join(lines[first - 1 : node.end_lineno])
 
 
-def first_cell(line: str) -> str:
-    """A table's row goes by its first cell, any other line by all of it."""
-    return line.partition(" | ")[0]
+def passages(text: str) -> dict[str, str]:
+    """The sections of a page by their headings, and the rows of its tables by their first cells."""
+    sections = re.findall(r"^(## .*)\n((?:(?!## ).*\n)*)", text, re.MULTILINE)
+    rows = re.findall(r"^(\|.*? \|)(.*)$", text, re.MULTILINE)
+    return {name: f"{name}\n{rest}".rstrip("\n") for name, rest in sections} | {
+        cell: cell + rest for cell, rest in rows
+    }
+
+
+PARTS = {"python": definitions, "markdown": passages}
 
 
 def run(copy: Path, *command: str | Path) -> str:
     """What it prints. Fails the test with that, where the command fails."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "GIT_"))}
-    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    done = attempt(copy, *command)
     assert done.returncode == 0, f"{command}\n{done.stdout[-6000:]}{done.stderr[-2000:]}"
     return done.stdout
 
 
-def test_it_takes_one_folder_one_twin_one_test_its_events_and_lines_in_two_files(copy: Path) -> None:
-    assert set(run(copy, "git", "ls-files", "--others", "--exclude-standard").split()) == ADDED
-    lines = [line.split("\t") for line in run(copy, "git", "diff", "--numstat").splitlines()]
-    assert {file: removed for _, removed, file in lines} == dict.fromkeys(CHANGED, "0")
+def attempt(copy: Path, *command: str | Path) -> "subprocess.CompletedProcess[str]":
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "GIT_", "MAKE"))
+    }
+    return subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
 
 
-def test_its_code_is_clean_and_typed(copy: Path) -> None:
-    run(copy, *PYTHON, "ruff", "check", *CODE)
-    run(copy, *PYTHON, "ruff", "format", "--check", *CODE)
-    run(copy, *PYTHON, "mypy", *CODE)
-    run(copy, "env", "PYTHONPATH=layers/minting", ".venv/bin/lint-imports", "--no-cache")
+def failing(root: Path, *arguments: str) -> str:
+    """What pytest prints there, where it must fail."""
+    command = [*PYTHON, "pytest", "--tb=short", "--show-capture=no", "-p", "no:cacheprovider", *arguments]
+    done = attempt(root, *command)
+    assert done.returncode == 1, done.stdout[-6000:] + done.stderr[-2000:]
+    return done.stdout
 
 
-def test_the_tests_of_every_vendor_are_its_own_too_and_hold(copy: Path) -> None:
-    report = run(copy, *PYTHON, "pytest", "-rp", "-k", "aurora", "--ignore=tests/whole")
+def failures(report: str) -> list[str]:
+    return re.findall(r"^(?:FAILED|ERROR) (\S+)", report, re.MULTILINE)
+
+
+OWN = "tests/functions/test_anam.py::test_nothing_is_left_to_fill_in"
+
+RULES = [
+    *("tests/test_template.py", "tests/test_roles.py", "tests/test_deploys.py"),
+    *("tests/test_docs.py", "tests/test_worst_bill.py", "tests/test_openapi.py"),
+    *("tests/functions/test_catalogue.py", "tests/trust/test_source.py"),
+    "tests/local/test_bundle.py::test_every_deployable_vendor_mints",
+    "tests/functions/test_every_vendor.py::test_no_twin_is_left_over",
+]
+
+# The skeleton
+
+
+def test_it_adds_files_a_row_and_fifty_lines_in_four_places_of_the_template(skeleton: Path) -> None:
+    assert set(run(skeleton, "git", "ls-files", "--others", "--exclude-standard").split()) == ADDED
+    lines = [line.split("\t") for line in run(skeleton, "git", "diff", "--numstat").splitlines()]
+    changed = {file: (int(added), int(removed)) for added, removed, file in lines if file not in GENERATED}
+    assert changed == {"README.md": (1, 0), "template.yaml": (changed["template.yaml"][0], 0)}
+    assert changed["template.yaml"][0] <= 50
+    assert len(re.findall("^@@ ", run(skeleton, "git", "diff", "template.yaml"), re.MULTILINE)) == 4
+
+
+def test_it_passes_make_check(skeleton: Path) -> None:
+    run(skeleton, "git", "add", "--intent-to-add", "--all")
+    run(skeleton, "make", "check")
+    run(skeleton, "git", "reset", "--quiet")
+
+
+def test_of_its_tests_one_fails_and_says_what_is_left_to_fill_in_and_where(skeleton: Path) -> None:
+    report = failing(skeleton, "-k", "anam", "--ignore=tests/whole")
+    assert failures(report) == [OWN]
+    assert re.search(r"^functions/anam/app\.py:\d+: name the vendor's reply fields", report, re.MULTILINE)
+    places = set(re.findall(r"^([\w/.]+):\d+: \w", report, re.MULTILINE))
+    assert places == {"README.md", *(file for file in ADDED if not file.startswith("events/"))}
+
+
+def test_the_house_rules_hold_with_it(skeleton: Path) -> None:
+    run(skeleton, *PYTHON, "pytest", *RULES)
+
+
+# The vendor, filled in as the page says, which ends with `make check`
+
+
+def test_the_tests_of_every_vendor_are_its_own_too_and_hold(filled: Path) -> None:
+    report = run(filled, *PYTHON, "pytest", "-rp", "-k", "anam", "--ignore=tests/whole")
     passed = set(re.findall(r"^PASSED ([^:]+)::", report, re.MULTILINE))
     assert {
         "tests/functions/test_every_vendor.py",
-        "tests/functions/test_aurora.py",
+        "tests/functions/test_anam.py",
         "tests/test_template.py",
         *(
             f"tests/trust/test_{what}.py"
@@ -153,59 +214,42 @@ def test_the_tests_of_every_vendor_are_its_own_too_and_hold(copy: Path) -> None:
     } <= passed
 
 
-RULES = [
-    *("tests/test_template.py", "tests/test_roles.py", "tests/test_deploys.py"),
-    *("tests/test_docs.py", "tests/test_worst_bill.py", "tests/test_openapi.py"),
-    "tests/functions/test_catalogue.py",
-    "tests/local/test_bundle.py::test_every_deployable_vendor_mints",
-    "tests/functions/test_every_vendor.py::test_no_twin_is_left_over",
-]
-
-
-def test_the_house_rules_hold_with_it(copy: Path) -> None:
-    run(copy, *PYTHON, "pytest", *RULES)
+def test_the_house_rules_hold_with_it_when_it_is_filled_in(filled: Path) -> None:
+    run(filled, *PYTHON, "pytest", *RULES)
 
 
 @pytest.fixture
-def spoiled(copy: Path, tmp_path: Path) -> Path:
+def spoiled(filled: Path, tmp_path: Path) -> Path:
     """A copy of the copy, for a mistake to be made in it."""
-    shutil.copytree(copy, tmp_path / "spoiled", symlinks=True, ignore=shutil.ignore_patterns(".git"))
+    shutil.copytree(filled, tmp_path / "spoiled", symlinks=True, ignore=shutil.ignore_patterns(".git"))
     return tmp_path / "spoiled"
 
 
-def failing(root: Path, *arguments: str) -> str:
-    """What pytest prints there, where it must fail."""
-    command = [*PYTHON, "pytest", "--tb=short", "--show-capture=no", "-p", "no:cacheprovider", *arguments]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)  # noqa: S603
-    assert done.returncode == 1, done.stdout[-6000:] + done.stderr[-2000:]
-    return done.stdout
-
-
 def test_a_vendor_whose_errors_repeat_the_vendors_reply_fails_and_the_leak_is_shown(spoiled: Path) -> None:
-    app = spoiled / "functions/aurora/app.py"
-    code, found, rest = app.read_text().rpartition("    return interpret_status(reply)")
+    app = spoiled / "functions/anam/app.py"
+    code, found, rest = app.read_text().partition("    return resource_refused(")
     assert found
     echo = 'return Problem("vendor_error", reply.body.decode()) if reply.status >= 300 else None'
-    app.write_text(f"{code}    {echo}{rest}")
-    report = failing(spoiled, "tests/trust/test_no_leak.py", "-k", "aurora")
-    leaks = {"test_no_path_writes_down_a_key_or_a_token[aurora]", "test_no_operation_writes_down_what_it_is_sent"}
+    app.write_text(f"{code}    {echo}\n{rest.partition('\n')[2]}")
+    report = failing(spoiled, "tests/trust/test_no_leak.py", "-k", "anam")
+    leaks = {"test_no_path_writes_down_a_key_or_a_token[anam]", "test_no_operation_writes_down_what_it_is_sent"}
     assert all(leak in report for leak in leaks)
     assert "canary-key" in report
 
 
 def test_a_vendor_without_a_twin_fails_one_test_that_says_what_to_add(spoiled: Path) -> None:
-    (spoiled / "local/twins/aurora.py").unlink()
+    (spoiled / "local/twins/anam.py").unlink()
     report = failing(spoiled, "tests/trust/test_no_leak.py", "tests/functions/test_every_vendor.py")
-    assert "aurora lacks a twin: add local/twins/aurora.py" in report
-    assert len(re.findall(r"^(?:FAILED|ERROR) ", report, re.MULTILINE)) == 1
+    assert "anam lacks a twin: add local/twins/anam.py" in report
+    assert len(failures(report)) == 1
 
 
 def test_all_that_a_vendor_lacks_is_told_with_the_file_to_add_it_to() -> None:
-    told = "\n".join(lacking("aurora"))
-    files = ("template.yaml", "events/aurora-mint.json", "events/aurora-revoke.json", "local/twins/aurora.py")
+    told = "\n".join(lacking("anam"))
+    files = ("template.yaml", "events/anam-mint.json", "events/anam-revoke.json", "local/twins/anam.py")
     assert [file for file in (*files, "functions/catalogue/declared.json") if file not in told] == []
 
 
 def test_a_vendor_without_a_page_fails_a_test_that_says_so() -> None:
-    with pytest.raises(AssertionError, match=r"aurora lacks its page: add docs/vendors/aurora\.md"):
-        test_docs.test_every_vendor_has_its_page("aurora")
+    with pytest.raises(AssertionError, match=r"anam lacks its page: add docs/vendors/anam\.md"):
+        test_docs.test_every_vendor_has_its_page("anam")
