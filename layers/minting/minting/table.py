@@ -7,8 +7,7 @@ credential that the table alone could open.
 
 import random
 import re
-from collections.abc import Mapping, Sequence
-from itertools import count
+from collections.abc import Callable, Mapping, Sequence
 from time import sleep
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -20,13 +19,18 @@ from minting.problems import Ambiguous, Problem
 CONFLICT_SECONDS = 0.02
 """The first pause after a conflict.
 
-DynamoDB lets one of two overlapping transactions pass and cancels the other.
+DynamoDB lets one of two overlapping transactions pass and cancels the other. It also refuses a
+single write to an item that a transaction is changing.
 """
 
 MAX_PAUSE = 0.5
 """Seconds. The longest pause between two tries."""
 
-CONFLICTS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+CONFLICTS = {
+    *("TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"),
+    *("TransactionConflictException", "ThrottlingException", "ProvisionedThroughputExceededException"),
+}
+"""DynamoDB's codes of a busy item: the reasons of a cancelled transaction, and a single write's errors."""
 
 NAME = re.compile(r"#(\w+)")
 
@@ -66,24 +70,30 @@ class Table:
         self._table = table
         self._client = aws.client("dynamodb")
 
-    def transact(self, writes: Sequence[Write], deadline: Deadline) -> None:
-        """Makes all writes or none. Raises ConditionFailed or `limits_unavailable`.
+    def update(self, write: Write, deadline: Deadline) -> Item:
+        """Makes one write and returns the item as it is then.
 
-        That problem is ambiguous when the table does not answer in time: all writes are made, or
-        none, or they will be.
+        Raises ConditionFailed or `limits_unavailable`. That problem is ambiguous when the table does
+        not answer in time: the write is made, or not, or it will be.
         """
-        items = [self._item(write) for write in writes]
-        for attempt in count():
-            try:
-                aws.call(self._client.transact_write_items, deadline, TransactItems=items)
-            except aws.CallFailed as failure:
-                _raise_unless_conflict(failure)
-                pause = random.uniform(0, min(CONFLICT_SECONDS * 2**attempt, MAX_PAUSE))  # noqa: S311 - no secret
-                if deadline.seconds_left() <= pause:
-                    raise _unavailable(failure) from None
-                sleep(pause)
-            else:
-                return
+        try:
+            answer = self._send(self._client.update_item, deadline, ReturnValues="ALL_NEW", **self._update(write))
+        except aws.CallFailed as failure:
+            if failure.code == "ConditionalCheckFailedException":
+                raise ConditionFailed(0, _plain(failure.answer.get("Item", {}))) from None
+            raise _unavailable(failure) from None
+        return _plain(answer.get("Attributes", {}))
+
+    def transact(self, writes: Sequence[Write], deadline: Deadline) -> None:
+        """Makes all writes or none. Raises as `update`, for the first write whose condition does not hold."""
+        items = [{"Update" if write.update else "ConditionCheck": self._update(write)} for write in writes]
+        try:
+            self._send(self._client.transact_write_items, deadline, TransactItems=items)
+        except aws.CallFailed as failure:
+            for index, reason in enumerate(failure.answer.get("CancellationReasons", [])):
+                if reason["Code"] == "ConditionalCheckFailed":
+                    raise ConditionFailed(index, _plain(reason.get("Item", {}))) from None
+            raise _unavailable(failure) from None
 
     def get(self, key: str, deadline: Deadline) -> Item:
         """The item as it is now; empty if there is none. Raises `limits_unavailable`."""
@@ -94,45 +104,50 @@ class Table:
             raise _unavailable(failure) from None
         return _plain(answer.get("Item", {}))
 
-    def _item(self, write: Write) -> dict[str, Any]:
-        """The write as TransactWriteItems takes it."""
-        common: dict[str, Any] = {"TableName": self._table, "Key": self._key(write.key)}
+    def _send(self, operation: Callable[..., aws.Answer], deadline: Deadline, **request: Any) -> aws.Answer:
+        """Calls the operation, and again after a conflict until the deadline. Raises CallFailed."""
+        longest = CONFLICT_SECONDS
+        while True:
+            try:
+                return aws.call(operation, deadline, **request)
+            except aws.CallFailed as failure:
+                pause = random.uniform(0, longest)  # noqa: S311 - no secret
+                if not _is_conflict(failure) or deadline.seconds_left() <= pause:
+                    raise
+            sleep(pause)
+            longest = min(2 * longest, MAX_PAUSE)
+
+    def _update(self, write: Write) -> dict[str, Any]:
+        """The write as UpdateItem and TransactWriteItems take it."""
+        request: dict[str, Any] = {"TableName": self._table, "Key": self._key(write.key)}
+        if write.update:
+            request["UpdateExpression"] = write.update
         if write.condition:
-            common |= {"ConditionExpression": write.condition, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+            request |= {"ConditionExpression": write.condition, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
         names = NAME.findall(f"{write.update} {write.condition}")
         if names:
-            common["ExpressionAttributeNames"] = {f"#{name}": name for name in names}
+            request["ExpressionAttributeNames"] = {f"#{name}": name for name in names}
         if write.values:
-            common["ExpressionAttributeValues"] = {f":{name}": _typed(value) for name, value in write.values.items()}
-        if not write.update:
-            return {"ConditionCheck": common}
-        return {"Update": common | {"UpdateExpression": write.update}}
+            request["ExpressionAttributeValues"] = {f":{name}": _typed(value) for name, value in write.values.items()}
+        return request
 
     def _key(self, key: str) -> dict[str, Any]:
         return {"id": {"S": f"{self._vendor}#{key}"}}
 
 
-def _unavailable(failure: aws.CallFailed, note: str = "") -> Problem:
-    """Fails closed: an outage of the table must not lift the limits.
-
-    The note is for the operator.
-    """
+def _unavailable(failure: aws.CallFailed) -> Problem:
+    """Fails closed: an outage of the table must not lift the limits."""
     kind = Problem if failure.code else Ambiguous
     problem = kind("limits_unavailable", "This deployment cannot check its limits right now. Try again.", retry_after=2)
-    problem.add_note(note or failure.reason)
+    unexpected = {reason["Code"] for reason in failure.answer.get("CancellationReasons", [])} - CONFLICTS - {"None"}
+    problem.add_note(", ".join(sorted(unexpected)) or failure.reason)
     return problem
 
 
-def _raise_unless_conflict(failure: aws.CallFailed) -> None:
-    reasons = failure.answer.get("CancellationReasons")
-    if reasons is None:
-        raise _unavailable(failure) from None
-    for index, reason in enumerate(reasons):
-        if reason["Code"] == "ConditionalCheckFailed":
-            raise ConditionFailed(index, _plain(reason.get("Item", {}))) from None
-    unexpected = {reason["Code"] for reason in reasons} - CONFLICTS - {"None"}
-    if unexpected:
-        raise _unavailable(failure, ", ".join(sorted(unexpected))) from None
+def _is_conflict(failure: aws.CallFailed) -> bool:
+    """Whether the write met another one, or the table was busy, so that the same write may pass soon."""
+    reasons = {reason["Code"] for reason in failure.answer.get("CancellationReasons", [])}
+    return (reasons - {"None"} or {failure.code}) <= CONFLICTS
 
 
 def _typed(value: Any) -> dict[str, Any]:
