@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 
 from minting.bodies import Body
+from minting.counts import MINTS
 from minting.credentials import Credential, CredentialTraits, rfc3339, utc
 from minting.keys import ApiKey
 from minting.operations import Mint, Operation, Request
@@ -112,7 +113,7 @@ def mint(_: MintRequest, request: Request[ApiKey]) -> Credential[AuthToken]:
 
 @vendor.route(
     Operation(
-        body=TokenRequest, outcome="extended", traits=TRAITS, resource=resource_of, owner_only=True, counted=True
+        body=TokenRequest, outcome="extended", traits=TRAITS, resource=resource_of, owner_only=True, budget=MINTS
     ),
     "POST /v1/convai/tokens/extend",
 )

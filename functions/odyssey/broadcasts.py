@@ -18,7 +18,7 @@ from minting.owners import token_resource
 from minting.problems import FieldError
 from minting.store import ID, SealedStore
 
-from .service import settings, vendor
+from .service import BROADCASTS, settings, vendor
 
 CONNECTED_SECONDS = 3600
 """The longest connection of a host, and so the longest broadcast."""
@@ -112,7 +112,7 @@ def broadcast_of(body: BroadcastPath) -> str:
         status=201,
         forbidden_fields=forbidden_hosts,
         resource=token_of,
-        counted=True,
+        budget=BROADCASTS,
         needs_key=False,
     ),
     "POST /v1/odyssey/broadcasts",

@@ -32,6 +32,8 @@ class OdysseySettings(Settings, frozen=True, kw_only=True):
     (`no_capacity`).
     `ODYSSEY_BROADCAST_HOSTS`: the hosts that broadcasts may have, with the port unless it is 443.
     `.name` in it stands for all hosts below `name`.
+    `BROADCASTS_CALLER_PER_HOUR`, `BROADCASTS_PER_DAY`: broadcasts that one host and all hosts may
+    register.
     """
 
     odyssey_api_url: str = "https://api.odyssey.ml"
@@ -39,10 +41,15 @@ class OdysseySettings(Settings, frozen=True, kw_only=True):
     odyssey_slots: Annotated[int, msgspec.Meta(ge=1)] = 5
     odyssey_slots_per_caller: Annotated[int, msgspec.Meta(ge=1)] = 2
     odyssey_broadcast_hosts: AllowList = AllowList()
+    broadcasts_caller_per_hour: Annotated[int, msgspec.Meta(ge=1)] = 10
+    broadcasts_per_day: Annotated[int, msgspec.Meta(ge=1)] = 200
 
 
 vendor = Vendor("odyssey", OdysseySettings, ApiKey)
 settings = vendor.settings
+BROADCASTS = "broadcasts"
+"""The budget of registered broadcasts. They cost no session, so they must not use up the mints."""
+vendor.add_budget(BROADCASTS, settings.broadcasts_caller_per_hour, settings.broadcasts_per_day)
 # Calls 1 and 4 may be retried. Call 3 may not, because each one that arrives takes another slot.
 # Call 4 is also retried after a 500, because its session has a slot already.
 api = Upstream(

@@ -9,7 +9,7 @@ from minting.bodies import Body
 from minting.operations import Operation, Request
 
 from .reads import forbidden_reads
-from .service import SpatialGenKeys, drm, readonly_headers, uses_readonly_key, vendor
+from .service import READS, SpatialGenKeys, drm, readonly_headers, uses_readonly_key, vendor
 
 
 class LicenseRequest(Body, frozen=True):
@@ -34,7 +34,7 @@ class License(msgspec.Struct, frozen=True):
         body=LicenseRequest,
         outcome="licensed",
         forbidden_fields=forbidden_reads,
-        counted=True,
+        budget=READS,
         max_body_bytes=32 * 1024,
         uses_key=uses_readonly_key,
     ),

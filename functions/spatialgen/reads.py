@@ -13,7 +13,7 @@ from minting.problems import FieldError
 from minting.replies import interpret_status
 
 from .errors import interpret_video_reply, video_not_found
-from .service import Name, Number, SpatialGenKeys, api, readonly_headers, settings, uses_readonly_key, vendor
+from .service import READS, Name, Number, SpatialGenKeys, api, readonly_headers, settings, uses_readonly_key, vendor
 
 
 class Page(Body, frozen=True, kw_only=True):
@@ -111,7 +111,7 @@ def forbidden_reads(_: Body, __: Caller) -> Iterator[FieldError]:
         outcome="read",
         allow={"folderName": "spatialgen_folders"},
         forbidden_fields=forbidden_reads,
-        counted=True,
+        budget=READS,
         uses_key=uses_readonly_key,
     ),
     "GET /v1/spatialgen/videos",
@@ -140,7 +140,7 @@ def fits(each: Published, folders: list[str], visibility: str | None) -> bool:
 
 @vendor.route(
     Operation(
-        body=StreamsRequest, outcome="read", forbidden_fields=forbidden_reads, counted=True, uses_key=uses_readonly_key
+        body=StreamsRequest, outcome="read", forbidden_fields=forbidden_reads, budget=READS, uses_key=uses_readonly_key
     ),
     "GET /v1/spatialgen/videos/{id}/streams",
 )

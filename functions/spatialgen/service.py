@@ -23,6 +23,7 @@ class SpatialGenSettings(Settings, frozen=True, kw_only=True):
     `SPATIALGEN_FOLDERS`: the folders that callers may read.
     `SPATIALGEN_UPLOAD_FOLDERS`: the folders that an upload may name.
     `SPATIALGEN_UPLOAD_MAX_FILES`, `SPATIALGEN_UPLOAD_MAX_BYTES`: limits of one upload.
+    `READS_CALLER_PER_HOUR`, `READS_PER_DAY`: lists and licences for one caller and for all.
     """
 
     spatialgen_api_url: str = "https://spatialgen.com/api"
@@ -32,6 +33,8 @@ class SpatialGenSettings(Settings, frozen=True, kw_only=True):
     spatialgen_upload_folders: AllowList = AllowList()
     spatialgen_upload_max_files: Annotated[int, msgspec.Meta(ge=1, le=MAX_FILES)] = MAX_FILES
     spatialgen_upload_max_bytes: Annotated[int, msgspec.Meta(ge=1, lt=2**53)] = 200 * 10**9
+    reads_caller_per_hour: Annotated[int, msgspec.Meta(ge=1)] = 600
+    reads_per_day: Annotated[int, msgspec.Meta(ge=1)] = 50_000
 
 
 class ReadonlyKey(Key, frozen=True):
@@ -65,6 +68,9 @@ class SpatialGenKeys(Key, frozen=True):
 
 vendor = Vendor("spatialgen", SpatialGenSettings, SpatialGenKeys)
 settings = vendor.settings
+READS = "reads"
+"""The budget of lists and licences. A player needs more of them than a team allows mints."""
+vendor.add_budget(READS, settings.reads_caller_per_hour, settings.reads_per_day)
 # A read, sign, complete or cancel may be retried: it does the same again. The vendor documents that
 # for complete. We assume it for the others.
 api = Upstream(settings.spatialgen_api_url, repeatable=["videos/"], interpret=interpret_resource_reply)

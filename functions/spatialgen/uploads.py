@@ -10,6 +10,7 @@ import msgspec
 
 from minting.bodies import Body
 from minting.callers import Caller
+from minting.counts import MINTS
 from minting.operations import Operation, Request
 from minting.problems import FieldError, Problem
 from minting.upstream import segment
@@ -137,7 +138,7 @@ def forbidden_default_folder(body: StartRequest, _: Caller) -> Iterator[FieldErr
         status=201,
         allow={"folderName": "spatialgen_upload_folders"},
         forbidden_fields=forbidden_default_folder,
-        counted=True,
+        budget=MINTS,
         max_body_bytes=256 * 1024,
         uses_key=uses_upload_key,
     ),

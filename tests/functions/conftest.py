@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from local.bundle import Bundle
     from tests.conftest import Function
 
-PLENTY = dict.fromkeys(("CALLER_PER_HOUR", "VENDOR_PER_DAY", "ODYSSEY_SLOTS", "ODYSSEY_SLOTS_PER_CALLER"), "1000000")
+PLENTY = dict.fromkeys(
+    (
+        *("CALLER_PER_HOUR", "CALLER_PER_DAY", "VENDOR_PER_DAY", "READS_CALLER_PER_HOUR", "READS_PER_DAY"),
+        *("BROADCASTS_CALLER_PER_HOUR", "BROADCASTS_PER_DAY", "ODYSSEY_SLOTS", "ODYSSEY_SLOTS_PER_CALLER"),
+    ),
+    "1000000",
+)
 
 USES = 20
 """The table of a function grows with its mints, and moto copies all of it for every transaction."""

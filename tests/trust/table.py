@@ -34,8 +34,8 @@ class Wire:
         self._make = inspect.unwrap(aws.client)  # a client of its own, because it is listened to
         monkeypatch.setattr(aws, "client", self._client)
 
-    def _client(self, service: str) -> Any:
-        made = self._make(service)
+    def _client(self, service: str, tries: int = 2) -> Any:
+        made = self._make(service, tries)
         made.meta.events.register("before-send", self._send)
         return made
 

@@ -19,6 +19,9 @@ class NoTable:
     def transact_write_items(self, **_: Any) -> dict[str, Any]:
         return {}
 
+    def update_item(self, **_: Any) -> dict[str, Any]:
+        return {}
+
     def get_item(self, **_: Any) -> dict[str, Any]:
         return {}
 
@@ -27,7 +30,7 @@ def without_limits(bundle: Bundle, vendor: str, secret: object = None, **changes
     """A fresh function without limits and queue, and with every avatar allowed. `secret` is JSON or text."""
     value = parameters.secret(vendor) if secret is None else secret
     made = Function(bundle, vendor, ALLOWED | changes, value if isinstance(value, str) else json.dumps(value))
-    made.module.vendor.table._client = NoTable()
+    made.module.vendor.table._client = made.module.vendor.table._client_once = NoTable()
     return made
 
 

@@ -89,9 +89,10 @@ class _Loader(Loader):
         return SERVICES
 
 
-def client(service: str) -> Any:
-    """A low-level client of one of SERVICES."""
-    return _session().create_client(service, config=CONFIG)
+def client(service: str, tries: int = 2) -> Any:
+    """A low-level client of one of SERVICES. It sends a request at most `tries` times."""
+    retries = Config(retries={"mode": "standard", "total_max_attempts": tries})
+    return _session().create_client(service, config=CONFIG.merge(retries))
 
 
 @cache

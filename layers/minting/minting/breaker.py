@@ -1,19 +1,15 @@
-"""The circuit breaker: pauses a failing vendor in all environments of its function at once."""
+"""The circuit breaker: pauses a failing operation in all environments of its function."""
 
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from time import time
+from contextlib import contextmanager
 
 from minting.deadline import Deadline
-from minting.limits import STOP
+from minting.gate import Gate, Paused
 from minting.problems import Problem
-from minting.table import ConditionFailed, Table, Write
 
 TROUBLE = {"vendor_unavailable", "vendor_timeout"}
-"""Problems of a vendor that is down or slow.
-
-Any other answer, even an error, shows that it is up.
-"""
+"""Problems of a vendor that is down or slow."""
 
 THRESHOLD = 5
 """Failures in a row, in one environment, that open the breaker."""
@@ -23,31 +19,31 @@ OPEN_SECONDS = 15
 
 
 class Breaker:
-    """Counts failures in memory.
+    """Counts each operation's failures in memory. Operations ask a vendor different things, and fail apart."""
 
-    It writes the pause into the item that every mint's transaction checks anyway.
-    """
-
-    def __init__(self, table: Table) -> None:
-        self._table = table
-        self._failures = 0
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._failures = Counter[str]()
 
     @contextmanager
-    def watching(self, deadline: Deadline) -> Iterator[None]:
-        """Counts the block's outcome. Opens the breaker after THRESHOLD failures in a row."""
+    def watching(self, operation: str, deadline: Deadline) -> Iterator[None]:
+        """Counts the block as one request to the vendor. Opens the breaker after THRESHOLD failures in a row.
+
+        A refusal of our own says nothing about the vendor, and counts neither way.
+        """
         try:
             yield
-        except Problem as problem:
-            self._failures = self._failures + 1 if problem.code in TROUBLE else 0
-            if self._failures >= THRESHOLD:
-                self._pause(deadline)
+        except Paused:
             raise
-        self._failures = 0
+        except Problem as problem:
+            if problem.code in TROUBLE:
+                self._fail(operation, deadline)
+            elif problem.vendor_status is not None:
+                self._failures[operation] = 0
+            raise
+        self._failures[operation] = 0
 
-    def _pause(self, deadline: Deadline) -> None:
-        """Writes the pause. An operator's stop has no end, and stays."""
-        until = int(time()) + OPEN_SECONDS
-        not_stopped = "attribute_not_exists(#id) OR attribute_exists(#until)"
-        pause = Write(STOP, "SET #until = :until, #expires = :until", not_stopped, {"until": until})
-        with suppress(ConditionFailed, Problem):
-            self._table.transact([pause], deadline.settling())
+    def _fail(self, operation: str, deadline: Deadline) -> None:
+        self._failures[operation] += 1
+        if self._failures[operation] >= THRESHOLD:
+            self._gate.pause(operation, OPEN_SECONDS, deadline)

@@ -52,7 +52,7 @@ class Claim(NamedTuple):
         now = int(time())
         free = "attribute_not_exists(#id) OR #ends < :now"
         values = {"claim": self.lease_id, "ends": pending_until, "gone": now + limits.seconds, "now": now}
-        update = "SET #claim = :claim, #ends = :ends, #expires = :gone REMOVE #found, #repeats"
+        update = "SET #claim = :claim, #ends = :ends, #expires = :gone REMOVE #found, #repeats, #waiting_until"
         own, everyones = self.sets
         joins = [self._join(own, limits.live_per_caller, limits), self._join(everyones, limits.live, limits)]
         return [Write(self.key, update, free, values), *joins]
@@ -73,6 +73,13 @@ class Claim(NamedTuple):
         owned = {"owner": self.owner, "key": self.key, "claim": self.lease_id, "gone": gone}
         update = "SET #owner = :owner, #key = :key, #claim = :claim, #expires = :gone"
         return [found, Write(resource, update, "", owned)]
+
+    def wait(self, until: int) -> Write:
+        """Lets one request wait for the session that another one opens. A second one finds no room."""
+        opening = "#claim = :claim AND attribute_not_exists(#found) AND #ends >= :now"
+        alone = "(attribute_not_exists(#waiting_until) OR #waiting_until < :now)"
+        values = {"claim": self.lease_id, "now": int(time()), "until": until}
+        return Write(self.key, "SET #waiting_until = :until", f"{opening} AND {alone}", values)
 
     def repeat(self) -> Write:
         """Counts one repeated request, if the key still stands for this session."""

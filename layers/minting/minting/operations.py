@@ -8,6 +8,7 @@ import msgspec
 from minting.allow import Allow
 from minting.bodies import MAX_BODY_BYTES, Body
 from minting.callers import Caller
+from minting.counts import MINTS
 from minting.credentials import Credential, CredentialTraits
 from minting.deadline import Deadline
 from minting.keys import UsesKey, whole_key
@@ -60,7 +61,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     public: ids that clients need before they mint, each with its setting.
     resource: the name of what the request acts on, for the record.
     owner_only: only the caller who created the resource may act on it.
-    counted: the request counts in the limits.
+    budget: the budget that the request counts in. Empty: nothing counts it.
     needs_key: the handler gets the API key.
     uses_key: which key it uses, if the secret holds several.
     """
@@ -76,7 +77,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     public: Mapping[str, str] = {}
     resource: Callable[[Any], str] | None = None
     owner_only: bool = False
-    counted: bool = False
+    budget: str = ""
     needs_key: bool = True
     uses_key: UsesKey[Any] = whole_key
 
@@ -86,7 +87,7 @@ class Mint(Operation, frozen=True, kw_only=True):
 
     outcome: str = "minted"
     status: int = 201
-    counted: bool = True
+    budget: str = MINTS
 
 
 class SessionMint(Mint, frozen=True, kw_only=True):

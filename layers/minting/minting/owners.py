@@ -28,7 +28,7 @@ class Owners:
         """
         gone = int(((expires_at or datetime.now(UTC)) + RETENTION).timestamp())
         values = {"owner": caller.digest, "gone": gone}
-        self._table.transact([Write(resource, "SET #owner = :owner, #expires = :gone", "", values)], deadline)
+        self._table.update(Write(resource, "SET #owner = :owner, #expires = :gone", "", values), deadline)
 
     def require_owner(self, resource: str, caller: Caller, deadline: Deadline) -> None:
         """Raises `not_found` unless the caller owns the resource.

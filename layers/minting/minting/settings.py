@@ -55,11 +55,15 @@ class FunctionSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"
 
 
 class Settings(FunctionSettings, frozen=True, kw_only=True):
-    """The settings of every vendor's function. A vendor adds fields of its own."""
+    """The settings of every vendor's function. A vendor adds fields of its own.
+
+    caller_per_day: 0 stands for a tenth of `vendor_per_day`.
+    """
 
     api_key_secret: str
     limits_table: str
     caller_per_hour: Annotated[int, msgspec.Meta(ge=1)]
+    caller_per_day: Annotated[int, msgspec.Meta(ge=0)] = 0
     vendor_per_day: Annotated[int, msgspec.Meta(ge=1)]
     aws_lambda_initialization_type: str = "on-demand"
 

@@ -10,17 +10,16 @@ and the key stands for a new session.
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from time import sleep, time
 from typing import NamedTuple
 
 import msgspec
 
-from minting.callers import Caller
 from minting.claims import MAX_REPEATS, Claim, SlotLimits
 from minting.deadline import Deadline
-from minting.limits import Limits, Window
+from minting.limits import Admission
 from minting.problems import Ambiguous, Problem
 from minting.table import ConditionFailed, Item, Table, Write
 
@@ -47,6 +46,15 @@ class SessionLease[T](NamedTuple):
     claim: Claim
 
 
+class _NoRoom(Exception):  # noqa: N818 - an outcome, not an error
+    """A set of live slots is full: the caller's own (`index` 0), or all callers' (1)."""
+
+    def __init__(self, index: int, item: Item) -> None:
+        super().__init__(index)
+        self.index = index
+        self.item = item
+
+
 class _SessionGone(Exception):  # noqa: N818 - an outcome, not an error
     """The vendor no longer knows a session that the table still holds."""
 
@@ -63,19 +71,17 @@ class Slots[T]:
     """
 
     def __init__(
-        self, table: Table, limits: Limits, slot_limits: SlotLimits, session_type: type[T], resource: Callable[[T], str]
+        self, table: Table, slot_limits: SlotLimits, session_type: type[T], resource: Callable[[T], str]
     ) -> None:
         self._table = table
-        self._limits = limits
         self._slot_limits = slot_limits
         self._session_type = session_type
         self._resource = resource
 
     def use[R](
         self,
-        caller: Caller,
+        admission: Admission,
         idempotency_key: str | None,
-        deadline: Deadline,
         *,
         open_session: Callable[[], T],
         mint: Callable[[T], R],
@@ -87,14 +93,14 @@ class Slots[T]:
         """
 
         def attempt() -> R:
-            claim = self.claim(caller, idempotency_key, deadline)
-            lease = self.lease(claim, self._limits.windows(caller), open_session, deadline)
+            claim = self.claim(admission, idempotency_key)
+            lease = self.lease(claim, admission, open_session)
             try:
                 return mint(lease.session)
             except Problem as problem:
                 if problem.vendor_status != 404:
                     raise
-                self._drop(lease.claim, deadline)
+                self._drop(lease.claim, admission.deadline)
                 raise _SessionGone(problem) from None
 
         with suppress(_SessionGone):
@@ -104,39 +110,39 @@ class Slots[T]:
         except _SessionGone as gone:
             raise gone.problem from None
 
-    def claim(self, caller: Caller, idempotency_key: str | None, deadline: Deadline) -> Claim:
+    def claim(self, admission: Admission, idempotency_key: str | None) -> Claim:
         """The claim of one request. The same key of another caller is another key.
 
         The vendor may give the slot as late as the deadline, and counts from then on.
         """
-        key = hashlib.sha256(f"{caller.digest}{idempotency_key or ''}".encode()).hexdigest()
-        free_at = int(time() + deadline.seconds_or_raise()) + 1 + self._slot_limits.seconds
+        owner = admission.caller.digest
+        key = hashlib.sha256(f"{owner}{idempotency_key or ''}".encode()).hexdigest()
+        free_at = int(time() + admission.deadline.seconds_or_raise()) + 1 + self._slot_limits.seconds
         seconds_kept = KEYED_SECONDS if idempotency_key else REPEAT_SECONDS
-        return Claim(f"session#{key}", f"{free_at}#{secrets.token_hex(8)}", seconds_kept, caller.digest)
+        return Claim(f"session#{key}", f"{free_at}#{secrets.token_hex(8)}", seconds_kept, owner)
 
-    def lease(
-        self, claim: Claim, windows: Sequence[Window], open_session: Callable[[], T], deadline: Deadline
-    ) -> SessionLease[T]:
+    def lease(self, claim: Claim, admission: Admission, open_session: Callable[[], T]) -> SessionLease[T]:
         """The session of the claim's key, or a new one from `open_session`.
 
-        `windows` count only new sessions. The claim is checked before the windows, so that a caller
-        whose hour is full still reaches an existing session. Raises what `open_session` raises, the
-        limits' problems (`repeats` is one: MAX_REPEATS), or `in_progress` if another request with
-        the key is not done in time.
+        The limits count only new sessions, so a caller whose hour is full still reaches an existing
+        one. Raises what `open_session` raises, the limits' problems (`repeats` is one: MAX_REPEATS),
+        or `in_progress` if another request with the key is not done in time.
         """
         while True:
+            item = self._table.get(claim.key, admission.deadline)
             try:
-                self._take(claim, windows, deadline)
-                return SessionLease(self._open(claim, windows, open_session, deadline), claim)
-            except ConditionFailed as failed:
-                if failed.index > 0:
-                    self._make_room(claim, failed, deadline)
-                    continue
-                item = self._wait(claim, failed.item, deadline)
-            if item:
-                # Released meanwhile or repeated too often: the next round finds out.
-                with suppress(ConditionFailed):
-                    return self._repeat(claim, item, deadline)
+                if _is_open(item):
+                    return self._repeat(claim, item, admission)
+                if _is_opening(item):
+                    self._wait(claim, item, admission.deadline)
+                else:
+                    with admission.counted():
+                        self._take(claim, admission.deadline)
+                        return SessionLease(self._open(claim, open_session, admission.deadline), claim)
+            except _NoRoom as full:
+                self._make_room(claim, full, admission.deadline)
+            except ConditionFailed:
+                continue  # another request has changed the item
 
     def release(self, resource: str, deadline: Deadline) -> None:
         """Frees the slot of a session that its owner has left, once per session.
@@ -149,21 +155,25 @@ class Slots[T]:
             return
         claim = Claim(item["key"], item["claim"], 0, item["owner"])
         with suppress(ConditionFailed):  # the key stands for another session by now
-            self._table.transact([claim.forget()], deadline)
+            self._table.update(claim.forget(), deadline)
         once = Write(resource, "REMOVE #claim", "#claim = :claim", {"claim": claim.lease_id})
         with suppress(ConditionFailed):  # another release came first
             self._table.transact([once, *claim.free()], deadline)
 
-    def _take(self, claim: Claim, windows: Sequence[Window], deadline: Deadline) -> None:
-        """Counts the claim.
+    def _take(self, claim: Claim, deadline: Deadline) -> None:
+        """Takes the key and a slot.
 
-        Drops it if the table does not answer in time, because it may hold the claim.
+        Drops both if the table does not answer in time, because it may have stored them.
         """
         pending_until = int(time() + deadline.seconds_or_raise()) + 1
         try:
-            self._limits.take(windows, deadline, claim.take(self._slot_limits, pending_until))
+            self._table.transact(claim.take(self._slot_limits, pending_until), deadline)
         except Ambiguous:
             self._drop(claim, deadline)
+            raise
+        except ConditionFailed as failed:
+            if failed.index > 0:
+                raise _NoRoom(failed.index - 1, failed.item) from None
             raise
 
     def _drop(self, claim: Claim, deadline: Deadline) -> None:
@@ -174,55 +184,86 @@ class Slots[T]:
         with suppress(ConditionFailed, Problem):
             self._table.transact([claim.forget(), *claim.free()], deadline.settling())
 
-    def _open(self, claim: Claim, windows: Sequence[Window], open_session: Callable[[], T], deadline: Deadline) -> T:
+    def _open(self, claim: Claim, open_session: Callable[[], T], deadline: Deadline) -> T:
         try:
             session = open_session()
         except Exception as error:
-            no_slot_taken = isinstance(error, Problem) and not error.ambiguous
-            also = [claim.forget(), *claim.free()] if no_slot_taken else [claim.forget()]
-            self._limits.give_back(windows, deadline, also)
+            if isinstance(error, Problem) and not error.ambiguous:
+                self._drop(claim, deadline)
+            else:
+                self._forget(claim, deadline)
             raise
         # This request has its session, and only a repeated one would miss it.
         with suppress(ConditionFailed, Problem):
             self._table.transact(claim.store(msgspec.json.encode(session), self._resource(session)), deadline)
         return session
 
-    def _repeat(self, claim: Claim, item: Item, deadline: Deadline) -> SessionLease[T]:
+    def _forget(self, claim: Claim, deadline: Deadline) -> None:
+        """Lets the key stand for a new session. The slot stays taken, because the vendor may have given it."""
+        with suppress(ConditionFailed, Problem):
+            self._table.update(claim.forget(), deadline.settling())
+
+    def _repeat(self, claim: Claim, item: Item, admission: Admission) -> SessionLease[T]:
         """The session in the key's item.
 
         Raises ConditionFailed if the item is stale, `quota_exceeded` after MAX_REPEATS.
         """
+        admission.repeated()
         if item.get("repeats", 0) >= MAX_REPEATS:
             wait = max(1, item["ends"] - int(time()) + 1)
             detail = f"The limit repeats ({MAX_REPEATS}) is reached. For another session, send another Idempotency-Key."
             raise Problem("quota_exceeded", detail, limit="repeats", retry_after=wait)
         first = claim._replace(lease_id=item["claim"])
-        self._limits.take([], deadline, [first.repeat()])
+        self._table.update(first.repeat(), admission.deadline)
         return SessionLease(msgspec.json.decode(item["found"], type=self._session_type), first)
 
-    def _wait(self, claim: Claim, item: Item, deadline: Deadline) -> Item | None:
-        """The item of the session that another request with the key opens.
+    def _wait(self, claim: Claim, item: Item, deadline: Deadline) -> None:
+        """Waits until another request with the key has its session, or has failed.
 
-        None if that request has failed.
+        Raises `in_progress` at once if a request waits already: many repeats must not hold many
+        environments.
         """
-        while item.get("ends", 0) >= int(time()) and "found" not in item:
+        first = claim._replace(lease_id=item["claim"])
+        try:
+            item = self._table.update(first.wait(int(time() + deadline.seconds_or_raise()) + 1), deadline)
+        except ConditionFailed as failed:
+            if _is_opening(failed.item) and failed.item["claim"] == first.lease_id:
+                raise _in_progress() from None
+            return
+        while _is_opening(item):
             if deadline.seconds_or_raise() < MARGIN_SECONDS:
-                detail = "Another request with this Idempotency-Key is still in progress. Send this one again shortly."
-                raise Problem("in_progress", detail, retry_after=1)
+                raise _in_progress()
             sleep(POLL_SECONDS)
             item = self._table.get(claim.key, deadline)
-        return item if item.get("ends", 0) >= int(time()) else None
 
-    def _make_room(self, claim: Claim, failed: ConditionFailed, deadline: Deadline) -> None:
+    def _make_room(self, claim: Claim, full: "_NoRoom", deadline: Deadline) -> None:
         """Removes the leases that have ended. Raises `quota_exceeded` if there are none."""
         name, limit = (("slots_per_caller", self._slot_limits.live_per_caller), ("slots", self._slot_limits.live))[
-            failed.index - 1
+            full.index
         ]
-        ends = {lease: int(lease.partition("#")[0]) for lease in failed.item["live"]}
+        ends = {lease: int(lease.partition("#")[0]) for lease in full.item["live"]}
         ended = {lease for lease, end in ends.items() if end < time()}
         if not ended:
             wait = max(1, min(ends.values()) - int(time()) + 1)
             detail = f"All session slots are in use (limit `{name}`: {limit}). Release a session or try again later."
             raise Problem("quota_exceeded", detail, limit=name, retry_after=wait)
-        key = claim.sets[failed.index - 1]
-        self._table.transact([Write(key, "DELETE #live :ended", "", {"ended": ended})], deadline)
+        self._table.update(Write(claim.sets[full.index], "DELETE #live :ended", "", {"ended": ended}), deadline)
+
+
+def _is_open(item: Item) -> bool:
+    """Whether the key stands for a session."""
+    return "found" in item and not _is_over(item)
+
+
+def _is_opening(item: Item) -> bool:
+    """Whether another request with the key asks the vendor for a session now."""
+    return "ends" in item and "found" not in item and not _is_over(item)
+
+
+def _is_over(item: Item) -> bool:
+    return bool(item["ends"] < int(time()))
+
+
+def _in_progress() -> Problem:
+    detail = "Another request with this Idempotency-Key is still in progress. Send this one again shortly."
+    return Problem("in_progress", detail, retry_after=1)

@@ -47,7 +47,7 @@ class SealedStore[T]:
             "max": max_viewers or 0,
         }
         update = "SET #owner = :owner, #sealed = :sealed, #ends = :ends, #max_viewers = :max, #expires = :ends"
-        self._table.transact([Write(self.resource(stored_id), update, "", values)], deadline)
+        self._table.update(Write(self.resource(stored_id), update, "", values), deadline)
         return stored_id
 
     def get(self, stored_id: str, viewer: Caller, deadline: Deadline) -> T:
@@ -68,7 +68,7 @@ class SealedStore[T]:
         The caller of this method has checked the owner.
         """
         with suppress(ConditionFailed):  # the table has deleted the item already
-            self._table.transact([Write(self.resource(stored_id), "REMOVE #sealed", "attribute_exists(#id)")], deadline)
+            self._table.update(Write(self.resource(stored_id), "REMOVE #sealed", "attribute_exists(#id)"), deadline)
 
     def _admit(self, stored_id: str, viewer: Caller, item: Item, deadline: Deadline) -> None:
         """Adds the viewer.
@@ -85,7 +85,7 @@ class SealedStore[T]:
         there = f"attribute_exists(#sealed) AND ({room})"
         values = {"joining": {viewer.id}, "viewer": viewer.id, "max": max_viewers}
         try:
-            self._table.transact([Write(self.resource(stored_id), "ADD #viewers :joining", there, values)], deadline)
+            self._table.update(Write(self.resource(stored_id), "ADD #viewers :joining", there, values), deadline)
         except ConditionFailed as failed:
             raise (_full(max_viewers) if "sealed" in failed.item else _ended()) from None
 

@@ -69,15 +69,20 @@ class Table:
         self._vendor = vendor
         self._table = table
         self._client = aws.client("dynamodb")
+        self._client_once = aws.client("dynamodb", tries=1)
 
-    def update(self, write: Write, deadline: Deadline) -> Item:
+    def update(self, write: Write, deadline: Deadline, *, once: bool = False) -> Item:
         """Makes one write and returns the item as it is then.
+
+        `once`: the write is not sent again after a lost answer, as others are. A write that takes
+        something off a count would take it off twice.
 
         Raises ConditionFailed or `limits_unavailable`. That problem is ambiguous when the table does
         not answer in time: the write is made, or not, or it will be.
         """
+        client = self._client_once if once else self._client
         try:
-            answer = self._send(self._client.update_item, deadline, ReturnValues="ALL_NEW", **self._update(write))
+            answer = self._send(client.update_item, deadline, ReturnValues="ALL_NEW", **self._update(write))
         except aws.CallFailed as failure:
             if failure.code == "ConditionalCheckFailedException":
                 raise ConditionFailed(0, _plain(failure.answer.get("Item", {}))) from None

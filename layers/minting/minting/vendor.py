@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any, NamedTuple, NoReturn
 
@@ -12,8 +11,10 @@ from minting.allow import expand_caller, fields_not_allowed
 from minting.audit import Record
 from minting.bodies import Body, decode_request
 from minting.breaker import Breaker
+from minting.budgets import Rates
 from minting.callers import acting_for, caller_of
 from minting.claims import SlotLimits
+from minting.counts import MINTS
 from minting.credentials import Credential, not_revocable
 from minting.deadline import Deadline
 from minting.function import Event, Function, Response, response
@@ -49,13 +50,23 @@ class Vendor[S: Settings, K: Key](Function):
             self._keyring.prefetch()
         self.table = Table(name, self.settings.limits_table)
         self.owners = Owners(self.table)
-        self._limits = Limits(self.table, self.settings.caller_per_hour, self.settings.vendor_per_day)
-        self._breaker = Breaker(self.table)
+        self._limits = Limits(self.table)
+        self._breaker = Breaker(self._limits.gate)
+        self.add_budget(
+            MINTS, self.settings.caller_per_hour, self.settings.vendor_per_day, self.settings.caller_per_day
+        )
         self._expiry: Expiry[K] | None = None
+
+    def add_budget(self, name: str, caller_per_hour: int, vendor_per_day: int, caller_per_day: int = 0) -> None:
+        """Adds limits of their own for operations that name this budget, because they cost differently.
+
+        `caller_per_day` 0 stands for a tenth of the day.
+        """
+        self._limits.add_budget(name, Rates(caller_per_hour, caller_per_day, vendor_per_day))
 
     def slots[T](self, limits: SlotLimits, session_type: type[T], resource: Callable[[T], str]) -> Slots[T]:
         """The vendor's live sessions, for a SessionMint and for the release operation."""
-        return Slots(self.table, self._limits, limits, session_type, resource)
+        return Slots(self.table, limits, session_type, resource)
 
     def cannot_revoke(self, route: str, field: str, max_life: timedelta) -> None:
         """Registers a revoke route that answers `not_revocable`.
@@ -136,25 +147,29 @@ class Vendor[S: Settings, K: Key](Function):
 
         A call that fails is not counted.
         """
-        if isinstance(operation, SessionMint):
-            return operation.slots.use(
-                request.caller,
-                request.idempotency_key,
-                request.deadline,
-                open_session=lambda: self._call(operation, operation.open_session, body, request),
-                mint=lambda session: self._call(operation, handler, session, request),
-            )
-        with self._limits.counted(request.caller, request.deadline) if operation.counted else nullcontext():
+        if not operation.budget:
+            self._limits.require_unblocked(request.caller, request.deadline)
             return self._call(operation, handler, body, request)
+        name = handler.__name__
+        admission = self._limits.admission(name, operation.budget, request.caller, request.deadline)
+        with self._breaker.watching(name, request.deadline):
+            if isinstance(operation, SessionMint):
+                return operation.slots.use(
+                    admission,
+                    request.idempotency_key,
+                    open_session=lambda: self._call(operation, operation.open_session, body, request),
+                    mint=lambda session: self._call(operation, handler, session, request),
+                )
+            with admission.counted():
+                return self._call(operation, handler, body, request)
 
     def _call(self, operation: Operation, handler: Handler, subject: Any, request: Request[None]) -> Any:
-        """Calls the handler with the API key. The breaker watches how the vendor does."""
+        """Calls the handler, with the API key if it needs one."""
         if not operation.needs_key:
             return handler(subject, request)
-        with self._breaker.watching(request.deadline):
-            return self._keyring.use(
-                lambda key: handler(subject, request.with_key(key)), request.deadline, operation.uses_key
-            )
+        return self._keyring.use(
+            lambda key: handler(subject, request.with_key(key)), request.deadline, operation.uses_key
+        )
 
     def _respond(self, operation: Operation, result: Any, request: Request[None], record: Record) -> Response:
         """The response. A revocable credential is handed out only once its owner is stored."""
