@@ -115,10 +115,10 @@ def _shared_clients() -> Iterator[None]:
     make, made = aws.client, dict[tuple[object, ...], Any]()
 
     @wraps(make)
-    def shared(service: str, tries: int = 2) -> Any:
-        key = (service, tries, aws.CONFIG, *(os.environ.get(name) for name in CLIENT_VARIABLES))
+    def shared(service: str, *, once: bool = False) -> Any:
+        key = (service, once, aws.CONFIG, *(os.environ.get(name) for name in CLIENT_VARIABLES))
         if key not in made:
-            made[key] = make(service, tries)
+            made[key] = make(service, once=once)
         return made[key]
 
     aws.client = shared

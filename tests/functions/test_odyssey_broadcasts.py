@@ -18,7 +18,7 @@ from minting import aws, sealing, store
 from minting.deadline import Deadline
 from minting.table import Item, Table
 from tests.functions.contract import FACTS, INVALID, MINT, NOT_FOUND, Fresh, faults, moment, said
-from tests.trust.table import CHANGE, READ, SECRET, Wire, dynamodb, items, used
+from tests.trust.table import CHANGE, READ, SECRET, Wire, dynamodb, items, taken, used
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
@@ -353,12 +353,12 @@ def test_only_registering_counts_in_the_limits(function: Fresh, bundle: "Bundle"
     broadcast_id = registered(odyssey)
     for _ in range(5):
         assert watch(odyssey, broadcast_id, HOST).status == 200
-    assert used(bundle, table) == {"hour": 1, "day": 1}
+    assert used(bundle, table) == taken(1)
     refused = register(odyssey)
     assert (refused.status, refused.body["limit"]) == (429, "caller_per_hour")
     assert kept(bundle, table)
     assert end(odyssey, broadcast_id).status == 204
-    assert used(bundle, table) == {"hour": 1, "day": 1}
+    assert used(bundle, table) == taken(1)
 
 
 def test_a_failed_registration_is_not_counted(
@@ -366,7 +366,7 @@ def test_a_failed_registration_is_not_counted(
 ) -> None:
     monkeypatch.setattr(store, "seal", lambda *_: 1 / 0)
     assert register(odyssey).body["code"] == "internal_error"
-    assert used(bundle, table) == {"hour": 0, "day": 0}
+    assert used(bundle, table) == taken(0)
 
 
 @pytest.mark.parametrize("start", ["on-demand", "snap-start"])

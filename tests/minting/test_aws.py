@@ -20,7 +20,7 @@ from minting.table import Table, Write
 from tests.functions.contract import Fresh
 from tests.minting.conftest import Names
 from tests.minting.raw import RawServer
-from tests.trust.table import Wire, cancelled, items, used
+from tests.trust.table import Wire, cancelled, items, taken, used
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
@@ -166,7 +166,7 @@ def test_a_claim_whose_answer_came_late_keeps_no_slot_and_its_mint_stays_counted
     assert (answer.status, answer.body["code"]) == (503, "limits_unavailable")
     assert odyssey.twin.calls == []
     assert "live" not in items(bundle, table)["odyssey#live"]
-    assert used(bundle, table) == {"hour": 1, "day": 1}
+    assert used(bundle, table) == taken(1)
     assert function("odyssey", ODYSSEY_SLOTS_PER_CALLER="1").ask("odyssey-mint").status == 201
 
 
@@ -178,7 +178,7 @@ def test_a_count_whose_answer_came_late_stays_counted(
     answer = trulience.ask("trulience-mint")
     assert (answer.status, answer.body["code"]) == (503, "limits_unavailable")
     assert trulience.twin.calls == []
-    assert used(bundle, table) == {"hour": 1, "day": 1}
+    assert used(bundle, table) == taken(1)
 
 
 def test_a_vendor_that_never_answers_in_time_is_left_alone(function: Fresh) -> None:

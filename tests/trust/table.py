@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
     from local.bundle import Bundle
 
-CHANGE, READ, SECRET = "dynamodb.TransactWriteItems", "dynamodb.GetItem", "secrets-manager.GetSecretValue"
+CHANGE, TRANSACTION, READ = "dynamodb.UpdateItem", "dynamodb.TransactWriteItems", "dynamodb.GetItem"
+SECRET = "secrets-manager.GetSecretValue"
 
 
 class Wire:
@@ -34,8 +36,8 @@ class Wire:
         self._make = inspect.unwrap(aws.client)  # a client of its own, because it is listened to
         monkeypatch.setattr(aws, "client", self._client)
 
-    def _client(self, service: str, tries: int = 2) -> Any:
-        made = self._make(service, tries)
+    def _client(self, service: str, *, once: bool = False) -> Any:
+        made = self._make(service, once=once)
         made.meta.events.register("before-send", self._send)
         return made
 
@@ -68,7 +70,34 @@ def items(bundle: "Bundle", table: str) -> dict[str, dict[str, Any]]:
     return {item["id"]["S"]: item for item in scanned}
 
 
-def used(bundle: "Bundle", table: str) -> dict[str, int]:
-    """How much of each window is taken: "hour" (of the only caller) and "day"."""
-    windows = {key.split("#")[1]: item for key, item in items(bundle, table).items() if "used" in item}
-    return {name: int(item["used"]["N"]) for name, item in windows.items()}
+def used(bundle: "Bundle", table: str, budget: str = "mints") -> dict[str, int]:
+    """How much of a budget is taken: "hour" and "callers" of all callers' hours and days, "day" of the vendor's day."""
+    kinds = {"hour": r"caller#.*/\d{10}", "callers": r"caller#.*/\d{8}", "day": r"vendor/\d{8}"}
+    taken = dict.fromkeys(kinds, 0)
+    for key, item in items(bundle, table).items():
+        for name in item:
+            path = f"{key.partition('#')[2]}/{name.removeprefix(f'{budget}_')}"
+            for kind, pattern in kinds.items():
+                taken[kind] += int(item[name]["N"]) if re.fullmatch(pattern, path) else 0
+    return taken
+
+
+def taken(mints: int) -> dict[str, int]:
+    """What `used` finds when so many requests are counted, each in a block of its own."""
+    return {"hour": mints, "callers": mints, "day": mints}
+
+
+def stop(bundle: "Bundle", table: str, vendor: str) -> None:
+    """docs/operating.md has this command for operators."""
+    _update(
+        bundle, table, vendor, UpdateExpression="SET stopped = :yes", ExpressionAttributeValues={":yes": {"BOOL": True}}
+    )
+
+
+def resume(bundle: "Bundle", table: str, vendor: str) -> None:
+    """docs/operating.md has this command for operators."""
+    _update(bundle, table, vendor, UpdateExpression="REMOVE stopped")
+
+
+def _update(bundle: "Bundle", table: str, vendor: str, **update: Any) -> None:
+    dynamodb(bundle).update_item(TableName=table, Key={"id": {"S": f"{vendor}#vendor"}}, **update)

@@ -10,7 +10,7 @@ import pytest
 from local.twins.convai import ConvaiTwin
 from local.twins.twin import Fault
 from tests.functions.contract import Fresh, moment
-from tests.trust.table import CHANGE, READ, Wire, items, trouble, used
+from tests.trust.table import CHANGE, READ, Wire, items, taken, trouble, used
 from tests.trust.vendors import ALL, Vendor
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ def test_an_extension_counts_as_a_mint_and_a_revocation_does_not(function: Fresh
     token = mint(convai)
     assert [act(convai, "extend", token).status for _ in range(2)] == [200, 429]
     assert act(convai, "revoke", token).status == 204
-    assert used(bundle, table) == {"hour": 2, "day": 2}
+    assert used(bundle, table) == taken(2)
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -229,7 +229,7 @@ def test_an_action_that_fails_at_the_vendor_gives_back_what_it_took(
     token = mint(convai)
     vendor.fault(Fault(path="/user/", status=429))
     assert act(convai, action, token).body["code"] == "vendor_busy"
-    assert used(bundle, table) == {"hour": 1, "day": 1}
+    assert used(bundle, table) == taken(1)
 
 
 # Where owners cannot be written down or looked up

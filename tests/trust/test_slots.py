@@ -13,7 +13,7 @@ from local.twins.odyssey import IDLE_SECONDS, OdysseyTwin
 from local.twins.twin import Fault
 from minting import claims, slots
 from tests.functions.contract import NOT_FOUND, Fresh, faults, said
-from tests.trust.table import CHANGE, READ, Wire, dynamodb, items, trouble, used
+from tests.trust.table import CHANGE, READ, Wire, dynamodb, items, taken, trouble, used
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
@@ -185,7 +185,7 @@ def test_a_session_whose_token_never_came_is_picked_up_by_the_next_try(
     vendor.fault(Fault(path="/sessions/token", times=2, mode="drop"))
     assert mint(odyssey).body["code"] == "vendor_unavailable"
     assert [session_of(mint(odyssey))] == list(vendor.sessions)
-    assert used(bundle, table) == {"hour": 1, "day": 1}
+    assert used(bundle, table) == taken(1)
 
 
 class Dies:
@@ -298,7 +298,7 @@ def test_a_slot_that_the_vendor_did_not_give_is_given_back(
         setattr(vendor, setting, value)
     assert mint(odyssey).status >= 500
     assert marks(bundle, table) == []
-    assert used(bundle, table) == {"hour": 0, "day": 0}
+    assert used(bundle, table) == taken(0)
 
 
 def test_the_next_try_after_a_slot_was_given_back_gets_it(function: Fresh, vendor: OdysseyTwin) -> None:
@@ -335,14 +335,14 @@ def test_repeats_of_a_key_count_as_one_mint_even_when_the_hour_is_full(
 ) -> None:
     odyssey = function("odyssey", CALLER_PER_HOUR="1", VENDOR_PER_DAY="1")
     assert len({session_of(mint(odyssey)) for _ in range(3)}) == 1
-    assert used(bundle, table) == {"hour": 1, "day": 1}
+    assert used(bundle, table) == taken(1)
     assert mint(odyssey, "another").body["limit"] == "caller_per_hour"
     assert mint(odyssey).status == 201
 
 
 def test_taps_without_a_key_count_as_one_mint(odyssey: "Function", bundle: "Bundle", table: str) -> None:
     assert len({session_of(mint(odyssey, None)) for _ in range(3)}) == 1
-    assert used(bundle, table) == {"hour": 1, "day": 1}
+    assert used(bundle, table) == taken(1)
 
 
 @pytest.mark.parametrize("path", ["/sessions/token", "/auth/token"])
@@ -353,7 +353,7 @@ def test_a_repeat_that_fails_gives_back_no_count(
     odyssey.forget_sign_in()
     vendor.fault(Fault(path=path, status=500))
     assert mint(odyssey).body["code"] == "vendor_error"
-    assert used(bundle, table) == {"hour": 1, "day": 1}
+    assert used(bundle, table) == taken(1)
 
 
 def test_an_operators_stop_stops_repeats_too(odyssey: "Function", bundle: "Bundle", table: str) -> None:
@@ -546,7 +546,7 @@ def test_a_release_asks_neither_the_vendor_nor_for_its_key_and_counts_nothing(
     calls = len(vendor.calls)
     assert release(function("odyssey", secret="no key yet", **AMPLE), first).status == 204
     assert len(vendor.calls) == calls
-    assert used(bundle, table) == {"hour": 1, "day": 1}
+    assert used(bundle, table) == taken(1)
 
 
 def test_a_release_works_while_the_vendor_is_stopped(odyssey: "Function", bundle: "Bundle", table: str) -> None:
@@ -606,7 +606,7 @@ def test_who_asks_for_a_session_that_is_gone_gets_a_new_one_in_the_same_call(
 ) -> None:
     vendor.disconnect(session_of(mint(odyssey)))
     assert [session_of(mint(odyssey))] == list(vendor.sessions)
-    assert used(bundle, table) == {"hour": 2, "day": 2}
+    assert used(bundle, table) == taken(2)
     assert len(marks(bundle, table)) == 1
 
 
@@ -658,7 +658,7 @@ def test_one_caller_at_once_gets_as_many_slots_as_one_may_have(function: Fresh, 
 def test_a_refused_slot_counts_nothing(function: Fresh, bundle: "Bundle", table: str) -> None:
     odyssey = function("odyssey", **AMPLE | {"ODYSSEY_SLOTS_PER_CALLER": "1"})
     assert [mint(odyssey, key).status for key in "abc"] == [201, 429, 429]
-    assert used(bundle, table) == {"hour": 1, "day": 1}
+    assert used(bundle, table) == taken(1)
     assert len(marks(bundle, table)) == 1
 
 

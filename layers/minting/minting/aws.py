@@ -89,10 +89,10 @@ class _Loader(Loader):
         return SERVICES
 
 
-def client(service: str, tries: int = 2) -> Any:
-    """A low-level client of one of SERVICES. It sends a request at most `tries` times."""
-    retries = Config(retries={"mode": "standard", "total_max_attempts": tries})
-    return _session().create_client(service, config=CONFIG.merge(retries))
+def client(service: str, *, once: bool = False) -> Any:
+    """A low-level client of one of SERVICES. With `once`, it never sends a request again."""
+    config = CONFIG.merge(Config(retries={"total_max_attempts": 1})) if once else CONFIG
+    return _session().create_client(service, config=config)
 
 
 @cache

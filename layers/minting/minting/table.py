@@ -32,6 +32,9 @@ CONFLICTS = {
 }
 """DynamoDB's codes of a busy item: the reasons of a cancelled transaction, and a single write's errors."""
 
+UNSURE = {None, "InternalServerError", "InternalFailure", "ServiceUnavailable"}
+"""After these, nobody knows whether the write was made. None: no answer came in time."""
+
 NAME = re.compile(r"#(\w+)")
 
 type Item = dict[str, Any]
@@ -69,7 +72,7 @@ class Table:
         self._vendor = vendor
         self._table = table
         self._client = aws.client("dynamodb")
-        self._client_once = aws.client("dynamodb", tries=1)
+        self._client_once = aws.client("dynamodb", once=True)
 
     def update(self, write: Write, deadline: Deadline, *, once: bool = False) -> Item:
         """Makes one write and returns the item as it is then.
@@ -142,7 +145,7 @@ class Table:
 
 def _unavailable(failure: aws.CallFailed) -> Problem:
     """Fails closed: an outage of the table must not lift the limits."""
-    kind = Problem if failure.code else Ambiguous
+    kind = Ambiguous if failure.code in UNSURE else Problem
     problem = kind("limits_unavailable", "This deployment cannot check its limits right now. Try again.", retry_after=2)
     unexpected = {reason["Code"] for reason in failure.answer.get("CancellationReasons", [])} - CONFLICTS - {"None"}
     problem.add_note(", ".join(sorted(unexpected)) or failure.reason)
@@ -168,5 +171,5 @@ def _typed(value: Any) -> dict[str, Any]:
 
 
 def _plain(item: dict[str, dict[str, Any]]) -> Item:
-    plain = {"S": str, "N": int, "B": bytes, "SS": frozenset}
+    plain = {"S": str, "N": int, "B": bytes, "SS": frozenset, "BOOL": bool}
     return {name: plain[kind](value) for name, typed in item.items() for kind, value in typed.items()}
