@@ -2,9 +2,10 @@
 
 import itertools
 import json
+import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from time import sleep, time
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,8 +13,10 @@ import pytest
 from local.twins.odyssey import IDLE_SECONDS, OdysseyTwin
 from local.twins.twin import Fault
 from minting import claims, slots
+from minting.gate import SECONDS_KNOWN
+from tests.clock import LIMITS, SLOTS, WallClock, stopped
 from tests.functions.contract import NOT_FOUND, Fresh, faults, said
-from tests.trust.table import CHANGE, READ, Wire, dynamodb, items, taken, trouble, used
+from tests.trust.table import CHANGE, READ, TRANSACTION, Wire, dynamodb, items, stop, taken, trouble, used
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
@@ -21,25 +24,24 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("patient_aws")
 
-AMPLE = {"CALLER_PER_HOUR": "1000", "VENDOR_PER_DAY": "1000"}
+AMPLE = {"CALLER_PER_HOUR": "1000", "CALLER_PER_DAY": "1000", "VENDOR_PER_DAY": "99"}
+"""So few that no block is larger than one mint, and the day's count is exact."""
+
 MANY = {"ODYSSEY_SLOTS": "1000", "ODYSSEY_SLOTS_PER_CALLER": "1000"}
 LONGEST_CALL = 25
 """Seconds by which a slot may be counted for longer than the vendor keeps it: the vendor may have heard of it that much later."""
 ISSUER = "https://issuer.example.com"
 
 
-class Clock:
-    """The clock of the slots, which stands still until a test moves it, and the vendor's with it."""
+class Clock(WallClock):
+    """The clock of the layer and of the vendor."""
 
     def __init__(self, twin: OdysseyTwin) -> None:
+        super().__init__()
         self._twin = twin
-        self.at = time()
-
-    def __call__(self) -> float:
-        return self.at
 
     def forward(self, seconds: float) -> None:
-        self.at += seconds
+        super().forward(seconds)
         self._twin.skew += seconds
 
 
@@ -55,8 +57,7 @@ def vendor(bundle: "Bundle") -> OdysseyTwin:
 @pytest.fixture(autouse=True)
 def clock(vendor: OdysseyTwin, monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock(vendor)
-    for module in (claims, slots):
-        monkeypatch.setattr(module, "time", clock)
+    stopped(monkeypatch, LIMITS + SLOTS, clock)
     return clock
 
 
@@ -232,6 +233,36 @@ def test_a_call_that_died_while_it_asked_holds_its_key_until_its_deadline_and_it
     assert mint(odyssey, "another").body["limit"] == "slots_per_caller"
 
 
+def test_one_request_waits_for_the_one_with_its_key_and_others_are_refused_at_once(
+    function: Fresh, vendor: OdysseyTwin
+) -> None:
+    vendor.fault(Fault(path="/sessions/request", times=1, delay=2))
+    environments = [function("odyssey", **AMPLE) for _ in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(mint, environments))
+    assert Counter(answer.status for answer in answers) == {201: 2, 409: 4}
+    refused = [answer for answer in answers if answer.status == 409]
+    assert {(answer.body["code"], answer.headers["retry-after"]) for answer in refused} == {("in_progress", "1")}
+    assert len(vendor.sessions) == 1
+
+
+def test_a_request_may_wait_in_place_of_one_that_died_waiting(
+    function: Fresh, vendor: OdysseyTwin, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dying, waiting, next_one = (function("odyssey", DEADLINE_SECONDS=end, **AMPLE) for end in ("20", "3", "3"))
+    Dies(dying, "sessions/request", asked=True)
+    with pytest.raises(SystemExit):
+        mint(dying)
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(slots, "sleep", sys.exit)
+        mint(waiting)
+    assert mint(next_one).body["code"] == "in_progress"
+    wire = Wire(monkeypatch)
+    clock.forward(3 + 2)
+    assert mint(function("odyssey", DEADLINE_SECONDS="3", **AMPLE)).body["code"] == "in_progress"
+    assert len(wire.sent) > 4  # it waited
+
+
 def test_a_call_waits_for_the_one_with_its_key_and_gets_the_same_session(function: Fresh, vendor: OdysseyTwin) -> None:
     vendor.fault(Fault(path="/sessions/request", times=1, delay=0.5))
     environments = [function("odyssey", **AMPLE) for _ in range(2)]
@@ -323,7 +354,7 @@ def test_a_session_that_cannot_be_written_down_is_handed_out_all_the_same(
 ) -> None:
     wire = Wire(monkeypatch)
     odyssey = function("odyssey", **AMPLE)
-    wire.answers = itertools.chain([None], (trouble("AccessDeniedException") for _ in itertools.repeat(None)))
+    wire.answers = itertools.chain([None] * 4, (trouble("AccessDeniedException") for _ in itertools.repeat(None)))
     assert opens(vendor, mint(odyssey))
 
 
@@ -356,9 +387,12 @@ def test_a_repeat_that_fails_gives_back_no_count(
     assert used(bundle, table) == taken(1)
 
 
-def test_an_operators_stop_stops_repeats_too(odyssey: "Function", bundle: "Bundle", table: str) -> None:
+def test_an_operators_stop_stops_repeats_too(
+    odyssey: "Function", bundle: "Bundle", table: str, clock: Clock
+) -> None:
     mint(odyssey)
-    dynamodb(bundle).put_item(TableName=table, Item={"id": {"S": "odyssey#stop"}})
+    stop(bundle, table, "odyssey")
+    clock.forward(SECONDS_KNOWN)
     assert mint(odyssey).body["code"] == "vendor_stopped"
 
 
@@ -485,7 +519,7 @@ def test_a_session_can_be_released_long_after_its_slot_is_free(
     for key in [key for key in items(bundle, table) if key.startswith("odyssey#live")]:
         dynamodb(bundle).delete_item(TableName=table, Key={"id": {"S": key}})
     assert release(odyssey, first).status == 204
-    assert all("expires" in item for item in items(bundle, table).values())
+    assert [key for key, item in items(bundle, table).items() if "expires" not in item] == ["odyssey#vendor"]
 
 
 @pytest.mark.parametrize("claims", [{"sub": "mallory"}, {"iss": "https://other.example"}])
@@ -549,9 +583,12 @@ def test_a_release_asks_neither_the_vendor_nor_for_its_key_and_counts_nothing(
     assert used(bundle, table) == taken(1)
 
 
-def test_a_release_works_while_the_vendor_is_stopped(odyssey: "Function", bundle: "Bundle", table: str) -> None:
+def test_a_release_works_while_the_vendor_is_stopped(
+    odyssey: "Function", bundle: "Bundle", table: str, clock: Clock
+) -> None:
     first = session_of(mint(odyssey))
-    dynamodb(bundle).put_item(TableName=table, Item={"id": {"S": "odyssey#stop"}})
+    stop(bundle, table, "odyssey")
+    clock.forward(SECONDS_KNOWN)
     assert release(odyssey, first).status == 204
     assert marks(bundle, table) == []
 
@@ -562,7 +599,7 @@ def test_a_release_that_the_table_missed_half_of_is_finished_by_the_next_one(
     wire = Wire(monkeypatch)
     odyssey = function("odyssey", **AMPLE)
     first = session_of(mint(odyssey))
-    for passed in range(5):
+    for passed in range(6):
         wire.answers = itertools.chain([None] * passed, [trouble("AccessDeniedException")])
         answer = release(odyssey, first)
         assert answer.status == 204 or answer.body["code"] == "limits_unavailable"
@@ -579,7 +616,7 @@ def test_a_session_is_written_down_for_its_repeats_and_its_release_in_one_write(
     odyssey = function("odyssey", **AMPLE)
     wire.sent.clear()
     first = session_of(mint(odyssey))
-    assert wire.sent == [CHANGE, CHANGE]
+    assert wire.sent == [READ, CHANGE, CHANGE, TRANSACTION, TRANSACTION]
     assert release(odyssey, first).status == 204
 
 
