@@ -410,7 +410,7 @@ def test_the_first_mint_asks_for_its_secret_and_its_limits_and_nobody_else(
     livekit = function("livekit")
     monkeypatch.setattr("requests.Session.request", None)  # whoever calls it fails
     assert minted(ask(livekit))
-    assert wire.sent == [SECRET, CHANGE]
+    assert wire.sent == [SECRET, CHANGE, CHANGE]
 
 
 def test_a_caller_gets_as_many_as_the_limit_allows(function: Fresh) -> None:

@@ -18,7 +18,7 @@ from minting import aws, sealing, store
 from minting.deadline import Deadline
 from minting.table import Item, Table
 from tests.functions.contract import FACTS, INVALID, MINT, NOT_FOUND, Fresh, faults, moment, said
-from tests.trust.table import CHANGE, READ, SECRET, Wire, dynamodb, items, taken, used
+from tests.trust.table import CHANGE, READ, SECRET, Wire, dynamodb, items, stop, taken, used
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
@@ -335,7 +335,7 @@ def test_known_viewers_and_refused_ones_cause_no_write(function: Fresh, wire: Wi
         429,
         200,
     ]
-    assert wire.sent == [READ, CHANGE, READ, READ, READ]
+    assert wire.sent == [READ, READ, CHANGE, *[READ] * 6]
 
 
 def test_a_full_broadcast_that_has_expired_is_not_found(odyssey: "Function", later: Callable[[float], None]) -> None:
@@ -349,16 +349,16 @@ def test_a_full_broadcast_that_has_expired_is_not_found(odyssey: "Function", lat
 
 
 def test_only_registering_counts_in_the_limits(function: Fresh, bundle: "Bundle", table: str) -> None:
-    odyssey = function("odyssey", CALLER_PER_HOUR="1")
+    odyssey = function("odyssey", BROADCASTS_CALLER_PER_HOUR="1")
     broadcast_id = registered(odyssey)
     for _ in range(5):
         assert watch(odyssey, broadcast_id, HOST).status == 200
-    assert used(bundle, table) == taken(1)
+    assert used(bundle, table, "broadcasts") == taken(1)
     refused = register(odyssey)
-    assert (refused.status, refused.body["limit"]) == (429, "caller_per_hour")
+    assert (refused.status, refused.body["limit"]) == (429, "broadcasts_caller_per_hour")
     assert kept(bundle, table)
     assert end(odyssey, broadcast_id).status == 204
-    assert used(bundle, table) == taken(1)
+    assert used(bundle, table, "broadcasts") == taken(1)
 
 
 def test_a_failed_registration_is_not_counted(
@@ -366,7 +366,7 @@ def test_a_failed_registration_is_not_counted(
 ) -> None:
     monkeypatch.setattr(store, "seal", lambda *_: 1 / 0)
     assert register(odyssey).body["code"] == "internal_error"
-    assert used(bundle, table) == taken(0)
+    assert used(bundle, table, "broadcasts") == taken(0)
 
 
 @pytest.mark.parametrize("start", ["on-demand", "snap-start"])
@@ -379,19 +379,20 @@ def test_broadcasts_need_no_key_and_call_no_vendor(function: Fresh, wire: Wire, 
     assert odyssey.twin.calls == []
 
 
-def test_registering_makes_two_writes_and_watching_one_read(function: Fresh, wire: Wire) -> None:
+def test_registering_makes_three_writes_and_watching_two_reads(function: Fresh, wire: Wire) -> None:
     odyssey = function("odyssey")
     wire.sent.clear()
     broadcast_id = registered(odyssey)
-    assert wire.sent == [CHANGE, CHANGE]
+    assert wire.sent == [CHANGE, CHANGE, CHANGE]
     wire.sent.clear()
     assert watch(odyssey, broadcast_id).status == 200
-    assert wire.sent == [READ]
+    assert wire.sent == [READ, READ]
 
 
-def test_an_operators_stop_ends_registering_only(odyssey: "Function", bundle: "Bundle", table: str) -> None:
-    broadcast_id = registered(odyssey)
-    dynamodb(bundle).put_item(TableName=table, Item={"id": {"S": "odyssey#stop"}})
+def test_an_operators_stop_ends_registering_only(function: Fresh, bundle: "Bundle", table: str) -> None:
+    broadcast_id = registered(function("odyssey"))
+    stop(bundle, table, "odyssey")
+    odyssey = function("odyssey")
     refused = register(odyssey)
     assert (refused.status, refused.body["code"]) == (503, "vendor_stopped")
     assert (watch(odyssey, broadcast_id).status, end(odyssey, broadcast_id).status) == (200, 204)

@@ -145,7 +145,7 @@ def test_a_deployment_without_a_folder_gives_no_licence(tableless: Fresh, listed
 
 
 def test_licences_count_in_the_limits_unless_they_fail(function: Fresh) -> None:
-    spatialgen = function("spatialgen", CALLER_PER_HOUR="2")
+    spatialgen = function("spatialgen", READS_CALLER_PER_HOUR="2")
     spatialgen.twin.fault(Fault(status=500, times=2))
     assert [spatialgen.ask(EVENT).status for _ in range(5)] == [502, 502, 200, 200, 429]
     assert spatialgen.ask(EVENT, sub="bob").status == 200

@@ -408,7 +408,7 @@ def test_a_read_without_a_valid_readonly_key_is_not_configured(tableless: Fresh,
 
 
 def test_reads_count_in_the_limits_unless_they_fail(function: Fresh) -> None:
-    spatialgen = function("spatialgen", CALLER_PER_HOUR="2", VENDOR_PER_DAY="3")
+    spatialgen = function("spatialgen", READS_CALLER_PER_HOUR="2", READS_PER_DAY="3")
     spatialgen.twin.fault(Fault(status=500, times=2))
     asked = [ask(spatialgen) for ask in (videos, streams, videos, streams, videos)]
     assert [answer.status for answer in asked] == [502, 502, 200, 200, 429]

@@ -87,6 +87,10 @@ def taken(mints: int) -> dict[str, int]:
     return {"hour": mints, "callers": mints, "day": mints}
 
 
+EXACT = {"VENDOR_PER_DAY": "99"}
+"""So few that no block is larger than one mint, and the day's count is exact."""
+
+
 def stop(bundle: "Bundle", table: str, vendor: str) -> None:
     """docs/operating.md has this command for operators."""
     _update(

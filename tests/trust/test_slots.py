@@ -16,7 +16,7 @@ from minting import claims, slots
 from minting.gate import SECONDS_KNOWN
 from tests.clock import LIMITS, SLOTS, WallClock, stopped
 from tests.functions.contract import NOT_FOUND, Fresh, faults, said
-from tests.trust.table import CHANGE, READ, TRANSACTION, Wire, dynamodb, items, stop, taken, trouble, used
+from tests.trust.table import CHANGE, EXACT, READ, TRANSACTION, Wire, dynamodb, items, stop, taken, trouble, used
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("patient_aws")
 
-AMPLE = {"CALLER_PER_HOUR": "1000", "CALLER_PER_DAY": "1000", "VENDOR_PER_DAY": "99"}
-"""So few that no block is larger than one mint, and the day's count is exact."""
+AMPLE = {"CALLER_PER_HOUR": "1000", "CALLER_PER_DAY": "1000", **EXACT}
 
 MANY = {"ODYSSEY_SLOTS": "1000", "ODYSSEY_SLOTS_PER_CALLER": "1000"}
 LONGEST_CALL = 25
@@ -253,9 +252,10 @@ def test_a_request_may_wait_in_place_of_one_that_died_waiting(
     Dies(dying, "sessions/request", asked=True)
     with pytest.raises(SystemExit):
         mint(dying)
-    with monkeypatch.context() as patch, pytest.raises(SystemExit):
-        patch.setattr(slots, "sleep", sys.exit)
+    monkeypatch.setattr(slots, "sleep", sys.exit)
+    with pytest.raises(SystemExit):
         mint(waiting)
+    monkeypatch.setattr(slots, "sleep", sleep)
     assert mint(next_one).body["code"] == "in_progress"
     wire = Wire(monkeypatch)
     clock.forward(3 + 2)
@@ -387,9 +387,7 @@ def test_a_repeat_that_fails_gives_back_no_count(
     assert used(bundle, table) == taken(1)
 
 
-def test_an_operators_stop_stops_repeats_too(
-    odyssey: "Function", bundle: "Bundle", table: str, clock: Clock
-) -> None:
+def test_an_operators_stop_stops_repeats_too(odyssey: "Function", bundle: "Bundle", table: str, clock: Clock) -> None:
     mint(odyssey)
     stop(bundle, table, "odyssey")
     clock.forward(SECONDS_KNOWN)

@@ -8,7 +8,7 @@ import pytest
 from local.twins.trulience import Key
 from local.twins.twin import Fault
 from tests.functions.contract import KEY_REJECTED, OPERATORS_ERROR, Fresh, said
-from tests.trust.table import SECRET, Wire, taken, used
+from tests.trust.table import EXACT, SECRET, Wire, taken, used
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
@@ -28,7 +28,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
 
 @pytest.fixture
 def convai(wire: Wire, function: Fresh) -> "Function":
-    return function("convai")
+    return function("convai", **EXACT)
 
 
 @pytest.fixture
