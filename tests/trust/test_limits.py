@@ -16,6 +16,7 @@ from botocore.config import Config
 from local.twins.twin import Fault
 from minting import aws
 from minting.gate import SECONDS_KNOWN
+from minting.quotas import MAX_ENDED
 from tests.clock import LIMITS, WallClock, stopped
 from tests.conftest import client
 from tests.functions.contract import Fresh
@@ -99,6 +100,29 @@ def test_the_narrowest_limit_that_is_reached_is_the_one_named(function: Fresh) -
     assert said(function("convai", CALLER_PER_HOUR="2", VENDOR_PER_DAY="3").ask("convai-mint")) == OVER_HOUR
 
 
+def test_a_caller_has_a_tenth_of_the_day_unless_the_team_says_otherwise(function: Fresh) -> None:
+    by_default, given = (
+        function("convai", CALLER_PER_HOUR="60", VENDOR_PER_DAY="99", CALLER_PER_DAY=day) for day in "03"
+    )
+    assert [by_default.ask("convai-mint").status for _ in range(10)] == [201] * 9 + [429]
+    assert said(by_default.ask("convai-mint")) == (429, "quota_exceeded", "caller_per_day")
+    statuses = [given.ask("convai-mint", sub="bob").status for _ in range(4)]
+    assert statuses == [201, 201, 201, 429]
+
+
+def test_a_caller_has_at_least_five_mints_in_a_small_day(function: Fresh) -> None:
+    convai = function("convai", VENDOR_PER_DAY="20")
+    assert [convai.ask("convai-mint").status for _ in range(6)] == [201] * 5 + [429]
+
+
+def test_a_budget_of_its_own_leaves_the_mints_alone(function: Fresh) -> None:
+    odyssey = function("odyssey", BROADCASTS_PER_DAY="5", BROADCASTS_CALLER_PER_HOUR="9", CALLER_PER_HOUR="1")
+    statuses = [odyssey.ask("odyssey-register", sub=str(number)).status for number in range(6)]
+    assert statuses == [201] * 5 + [429]
+    assert odyssey.ask("odyssey-register").body["limit"] == "broadcasts_vendor_per_day"
+    assert odyssey.ask("odyssey-mint").status == 201
+
+
 def test_a_refusal_takes_nothing(function: Fresh, bundle: "Bundle", table: str) -> None:
     convai = function("convai", CALLER_PER_HOUR="1", VENDOR_PER_DAY="9")
     for _ in range(3):
@@ -137,7 +161,11 @@ def test_all_of_a_callers_routes_share_a_limit(function: Fresh) -> None:
 
 @pytest.mark.parametrize(
     ("setting", "seconds"),
-    [("CALLER_PER_HOUR", 25 * 60 + 3.5), ("VENDOR_PER_DAY", 11 * 3600 + 25 * 60 + 3.5)],
+    [
+        ("CALLER_PER_HOUR", 25 * 60 + 3.5),
+        ("CALLER_PER_DAY", 11 * 3600 + 25 * 60 + 3.5),
+        ("VENDOR_PER_DAY", 11 * 3600 + 25 * 60 + 3.5),
+    ],
 )
 def test_who_waits_as_long_as_told_is_served_and_a_second_earlier_is_not(
     function: Fresh, clock: WallClock, setting: str, seconds: float
@@ -151,6 +179,18 @@ def test_who_waits_as_long_as_told_is_served_and_a_second_earlier_is_not(
     assert (refused.status, refused.headers["retry-after"]) == (429, "1")
     clock.forward(1)
     assert convai.ask("convai-mint").status == 201
+
+
+def test_old_hours_of_a_caller_are_removed_before_its_item_grows(
+    function: Fresh, bundle: "Bundle", table: str, clock: WallClock
+) -> None:
+    convai = function("convai", VENDOR_PER_DAY="100000")
+    for _ in range(60):
+        assert convai.ask("convai-mint").status == 201
+        clock.forward(3600)
+    [caller] = [item for key, item in items(bundle, table).items() if key.startswith("convai#caller#")]
+    assert len(caller) <= MAX_ENDED + 6
+    assert used(bundle, table)["callers"] >= 1
 
 
 # What a refused call must not cost
