@@ -390,11 +390,11 @@ def test_functions_differ_in_nothing_but_code_secret_settings_limits_and_routes(
 def test_no_default_lets_one_caller_take_more_than_a_quarter_of_a_day(deployed: Json) -> None:
     """A caller who signs in once cannot shut the others out."""
     shares = {}
-    for name, properties in Stack(deployed, EVERYTHING).called().items():
-        variables = properties["Environment"]["Variables"]
-        for setting in [setting for setting in variables if setting.endswith("_PER_DAY") and "CALLER" not in setting]:
-            day, own = int(variables[setting]), int(variables["CALLER_PER_DAY"]) if setting == "VENDOR_PER_DAY" else 0
-            shares[name, setting] = Rates(1, own, day).caller_share / day
+    for properties in Stack(deployed, EVERYTHING).called().values():
+        settings = properties["Environment"]["Variables"]
+        for setting in [name for name in settings if name.endswith("_PER_DAY") and "CALLER" not in name]:
+            day, own = int(settings[setting]), int(settings["CALLER_PER_DAY"]) if setting == "VENDOR_PER_DAY" else 0
+            shares[properties["Handler"], setting] = Rates(1, own, day).caller_share / day
     assert len(shares) == 9
     assert max(shares.values()) <= 0.25
 

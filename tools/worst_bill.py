@@ -12,24 +12,31 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from local.template import Template, read
+from minting.budgets import Rates
 
 # List prices of us-east-1 in US dollars, without free tiers. Each page has the prices of other regions and the current ones.
 API_REQUEST = 1.00 / 1e6  # HTTP API: https://aws.amazon.com/api-gateway/pricing/
 FUNCTION_REQUEST = 0.20 / 1e6  # https://aws.amazon.com/lambda/pricing/
 GB_SECOND = {"arm64": 0.0000133334, "x86_64": 0.0000166667}  # the same page
-WRITE_UNIT = 0.625 / 1e6  # on-demand; two a kB in a transaction: https://aws.amazon.com/dynamodb/pricing/on-demand/
+WRITE_UNIT = (
+    0.625 / 1e6
+)  # on-demand; one a kB, two in a transaction: https://aws.amazon.com/dynamodb/pricing/on-demand/
 SECRET, SECRET_READ = 0.40, 0.05 / 1e4  # a month; one call: https://aws.amazon.com/secrets-manager/pricing/
 LOG_GB, LOG_GB_MONTH, METRIC = 0.50, 0.03, 0.30  # taken in; kept; custom: https://aws.amazon.com/cloudwatch/pricing/
 
 DAYS = 31
 """The days of the longest month."""
-ITEMS, SLOT_ITEMS = 4, 4
-"""The most items in a mint's transactions: hour, day, stop, and a token's owner or a session.
+MINT_UNITS, SLOT_UNITS = 3, 10
+"""The most write units of a mint: for the caller, the vendor's day, and a token's owner.
 
-A slot adds a claim, two sets and the session's owner.
+A slot adds two transactions: of a claim and two sets, and of a session and its owner.
 """
+REFUSED_UNITS = 1
+"""The write units of a refusal: the caller's item is asked, and does not change."""
+MORE_BUDGETS = {"READS_PER_DAY", "BROADCASTS_PER_DAY"}
+"""The settings of budgets other than the mints."""
 REPEATS = 20
-"""The most repeats of a mint that takes a slot. They are not counted, and each writes at most as many items as the mint."""
+"""The most repeats of a mint that takes a slot. Each writes at most as much as the mint."""
 MARK_BYTES = 30
 """The size of one slot in the set of all live slots. DynamoDB charges for the whole set at each write."""
 READS = 2
@@ -46,14 +53,18 @@ type Costs = dict[str, float]
 
 
 class Vendor(NamedTuple):
-    """A deployed function. slots: 0 if a mint takes none. memory: GB. timeout: seconds.
+    """A deployed function.
 
-    A function without a vendor has limits of 0: it mints nothing, and writes nothing into the table.
+    more_per_day: the days of its other budgets, such as reads. slots: 0 if a mint takes none.
+    memory: GB. timeout: seconds. A function without a vendor has limits of 0: it mints nothing, and
+    writes nothing into the table.
     """
 
     name: str
     caller_per_hour: int
+    caller_per_day: int
     per_day: int
+    more_per_day: int
     slots: int
     routes: int
     memory: float
@@ -102,10 +113,13 @@ def _check_number(name: str, value: str, least: float) -> None:
 def _vendor(template: Template, function: str) -> Vendor:
     own, shared = template.properties(function), template.globals("Function")
     variables: dict[str, str] = template.resolve(own.get("Environment", {}).get("Variables", {}))
+    day = int(variables.get("VENDOR_PER_DAY", 0)) if "API_KEY_SECRET" in variables else 0
     return Vendor(
         name=own["Handler"].partition(".")[0],
-        caller_per_hour=int(variables["CALLER_PER_HOUR"]) if "API_KEY_SECRET" in variables else 0,
-        per_day=int(variables["VENDOR_PER_DAY"]) if "API_KEY_SECRET" in variables else 0,
+        caller_per_hour=int(variables["CALLER_PER_HOUR"]) if day else 0,
+        caller_per_day=_caller_per_day(int(variables["CALLER_PER_DAY"]), day) if day else 0,
+        per_day=day,
+        more_per_day=sum(int(value) for name, value in variables.items() if name in MORE_BUDGETS),
         slots=sum(int(value) for name, value in variables.items() if name.endswith("_SLOTS")),
         routes=sum(event["Type"] == "HttpApi" for event in own["Events"].values()),
         memory=int(template.resolve(shared["MemorySize"])) / 1024,
@@ -114,34 +128,42 @@ def _vendor(template: Template, function: str) -> Vendor:
     )
 
 
+def _caller_per_day(setting: int, day: int) -> int:
+    """A caller's mints in a day. The setting 0 stands for the layer's default share."""
+    return Rates(0, setting, day).caller_share
+
+
 def of_mints(vendor: Vendor, retention_days: float) -> Costs:
     """The cost of all mints that the limits allow, each as slow as possible, and of the function itself."""
-    calls = vendor.per_day * DAYS * (1 + REPEATS if vendor.slots else 1)
-    costs = _of_requests(vendor, calls, vendor.timeout, READS, retention_days)
+    calls = DAYS * (vendor.per_day * (1 + REPEATS if vendor.slots else 1) + vendor.more_per_day)
+    costs = _of_requests(vendor, calls, vendor.timeout, READS, retention_days, _units(vendor))
     secret = SECRET if vendor.per_day else 0
     return costs | {"Secrets": costs["Secrets"] + secret, "CloudWatch": costs["CloudWatch"] + METRICS * METRIC}
 
 
 def of_flood(vendor: Vendor, rate: float, retention_days: float) -> Costs:
     """The cost of signed-in callers who use up the throttle of every route all month. Every request is refused."""
-    return _of_requests(vendor, rate * vendor.routes * DAYS * 86_400, REFUSED_SECONDS, 0, retention_days)
+    units = REFUSED_UNITS if vendor.per_day else 0
+    return _of_requests(vendor, rate * vendor.routes * DAYS * 86_400, REFUSED_SECONDS, 0, retention_days, units)
 
 
-def _of_requests(vendor: Vendor, requests: float, seconds: float, reads: int, retention_days: float) -> Costs:
-    items = _items(vendor)
+def _of_requests(  # noqa: PLR0913, PLR0917 - what a price depends on
+    vendor: Vendor, requests: float, seconds: float, reads: int, retention_days: float, units: int
+) -> Costs:
     gb_seconds = requests * seconds * vendor.memory
     return {
         "API Gateway": requests * API_REQUEST,
         "Lambda": requests * FUNCTION_REQUEST + gb_seconds * GB_SECOND[vendor.architecture],
-        "DynamoDB": requests * items * 2 * WRITE_UNIT,
+        "DynamoDB": requests * units * WRITE_UNIT,
         "Secrets": requests * reads * SECRET_READ,
         "CloudWatch": requests * LOG_BYTES / 1e9 * (LOG_GB + LOG_GB_MONTH * retention_days / 30),
     }
 
 
-def _items(vendor: Vendor) -> int:
-    slots = SLOT_ITEMS + vendor.slots * MARK_BYTES // 1024 if vendor.slots else 0
-    return ITEMS + slots if vendor.per_day else 0
+def _units(vendor: Vendor) -> int:
+    """The write units of a mint. DynamoDB charges for the whole set of live slots."""
+    slot = SLOT_UNITS + 2 * (vendor.slots * MARK_BYTES // 1024) if vendor.slots else 0
+    return MINT_UNITS + slot if vendor.per_day else 0
 
 
 def report(template: Template, vendors: list[Vendor]) -> str:
@@ -157,8 +179,11 @@ def report(template: Template, vendors: list[Vendor]) -> str:
 
 
 def _limits(vendors: list[Vendor]) -> str:
-    head = ["", "caller's hour", "day", "month", "live slots"]
-    counts = [(vendor.caller_per_hour, vendor.per_day, vendor.per_day * DAYS, vendor.slots) for vendor in vendors]
+    head = ["", "caller's hour", "caller's day", "day", "month", "live slots"]
+    counts = [
+        (vendor.caller_per_hour, vendor.caller_per_day, vendor.per_day, vendor.per_day * DAYS, vendor.slots)
+        for vendor in vendors
+    ]
     named = zip(vendors, counts, strict=True)
     return _table([head, *([vendor.name, *(f"{count:,}" if count else "-" for count in row)] for vendor, row in named)])
 
