@@ -1,6 +1,6 @@
 # Every command that a developer needs: `make help` lists them. Each target installs what it uses, so a fresh clone needs
 # python3.13 and make. `sdk` and `contract` also need Node 20.
-.PHONY: help run test test-whole sdk check generate contract deploy-check format vendor build bench worst-bill sam-local lock clean
+.PHONY: help run test test-whole sdk check generate contract deploy-check format vendor build bench worst-bill block unblock sam-local lock clean
 .DELETE_ON_ERROR:
 
 PORT ?= 3000
@@ -63,6 +63,12 @@ bench: build  ## measure the cold start and the warm CPU against a bare handler,
 
 worst-bill: .venv/ready  ## show what the limits can cost: make worst-bill ARGS="ConvaiPerDay=500"
 	@$(RUN) tools.worst_bill $(ARGS)
+
+block: .venv/ready  ## refuse a caller from its next request on: make block ARGS="--iss … --sub …"
+	@$(RUN) tools.block block $(ARGS)
+
+unblock: .venv/ready  ## serve a blocked caller again: make unblock ARGS="--iss … --sub …"
+	@$(RUN) tools.block unblock $(ARGS)
 
 sam-local: build  ## send every event of events/ through `sam local invoke`; without a Docker engine, it says why and skips
 	.ci/sam-local

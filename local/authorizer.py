@@ -22,15 +22,28 @@ class UnauthorizedError(Exception):
         super().__init__(self.challenge)
 
 
-class Authorizer:
-    """Verifies tokens with the issuer's public keys, which it fetches for the first token and keeps."""
+class ForbiddenError(Exception):
+    """The token has none of the scopes. `challenge` is the response's www-authenticate header."""
 
-    def __init__(self, issuer: str, audience: list[str]) -> None:
+    def __init__(self, scopes: list[str]) -> None:
+        wanted = " ".join(scopes)
+        self.challenge = f'Bearer scope="{wanted}" error="insufficient_scope" error_description="insufficient scope"'
+        super().__init__(self.challenge)
+
+
+class Authorizer:
+    """Verifies tokens with the issuer's public keys, which it fetches for the first token and keeps.
+
+    A token needs one of `scopes`, in its claim `scope` or, without that, `scp`.
+    """
+
+    def __init__(self, issuer: str, audience: list[str], scopes: list[str] | None = None) -> None:
         self._issuer = issuer
         self._audience = set(audience)
+        self._scopes = scopes or []
 
     def claims(self, authorization: str | None) -> dict[str, Any]:
-        """The verified claims of a header `Bearer <JWT>` or `<JWT>`. Raises UnauthorizedError."""
+        """The verified claims of a header `Bearer <JWT>` or `<JWT>`. Raises UnauthorizedError, ForbiddenError."""
         if not authorization:
             raise UnauthorizedError
         try:
@@ -41,6 +54,8 @@ class Authorizer:
             raise UnauthorizedError("the token is not valid") from None
         if self._audience.isdisjoint(_audiences(claims)):
             raise UnauthorizedError("the token does not have a valid audience")
+        if self._scopes and not set(self._scopes) & _granted(claims):
+            raise ForbiddenError(self._scopes)
         return claims
 
     def _verified(self, token: str) -> dict[str, Any]:
@@ -57,6 +72,11 @@ class Authorizer:
             found = session.get(f"{self._issuer}/.well-known/openid-configuration", timeout=5).json()
             published = session.get(found["jwks_uri"], timeout=5).json()
         return {str(key.key_id): key for key in jwt.PyJWKSet.from_dict(published).keys}
+
+
+def _granted(claims: dict[str, Any]) -> set[str]:
+    granted = claims.get("scope") or claims.get("scp") or ""
+    return set(granted.split() if isinstance(granted, str) else granted)
 
 
 def _audiences(claims: dict[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from werkzeug.wrappers import Request
 
-from local.authorizer import UnauthorizedError
+from local.authorizer import ForbiddenError, UnauthorizedError
 from local.cors import Cors
 from local.event import event_of, raw_path
 from local.functions import Function, FunctionCrashError, TooSlowError
@@ -58,6 +58,8 @@ class Gateway:
             claims = authorizer.claims(request.headers.get("authorization")) if authorizer else None
         except UnauthorizedError as refusal:
             return message(401, "Unauthorized", ("www-authenticate", refusal.challenge))
+        except ForbiddenError as refusal:
+            return message(403, "Forbidden", ("www-authenticate", refusal.challenge))
         return self._invoke(match.route.function, event_of(request, match, claims))
 
     def _invoke(self, function: Function, event: dict[str, Any]) -> Response:

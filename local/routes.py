@@ -84,7 +84,10 @@ type Authorizers = dict[str | None, Authorizer | None]
 
 def _authorizers(auth: dict[str, Any]) -> Authorizers:
     """The authorizers by name. None is for a route that names none, "NONE" for an open route."""
-    named = {name: Authorizer(**made["JwtConfiguration"]) for name, made in auth.get("Authorizers", {}).items()}
+    named = {
+        name: Authorizer(**made["JwtConfiguration"], scopes=made.get("AuthorizationScopes"))
+        for name, made in auth.get("Authorizers", {}).items()
+    }
     return {**named, None: named.get(auth.get("DefaultAuthorizer", "")), "NONE": None}
 
 

@@ -156,6 +156,12 @@ def test_every_route_asks_for_a_token(api: Json, functions: dict[str, Json]) -> 
     assert all(operation["security"] == [{"Caller": []}] for operation in operations.values())
 
 
+def test_every_route_asks_for_the_scope_that_the_operator_requires(deployed: Json) -> None:
+    body = Stack(deployed, EVERYTHING | {"RequiredScope": "avatars"}).living()["Api"]["Body"]
+    asked = [operation["security"] for methods in body["paths"].values() for operation in methods.values()]
+    assert asked == [[{"Caller": ["avatars"]}]] * len(asked)
+
+
 def test_tokens_are_verified_against_the_operators_issuer_and_audience(api: Json) -> None:
     assert api["components"]["securitySchemes"] == {
         "Caller": {

@@ -11,7 +11,7 @@ import msgspec
 
 from minting.audit import Record
 from minting.bodies import Body, decode_request
-from minting.callers import acting_for, caller_of
+from minting.callers import acting_for, caller_of, require_claims
 from minting.deadline import Deadline
 from minting.function import Event, Function, Response, response
 from minting.operations import Operation, Request
@@ -110,6 +110,7 @@ class Catalogue(Function):
         """Three of a vendor's stages: authenticate, validate, respond."""
         operation, handler = self.find(record.route)
         record.caller = caller_of(event, SETTINGS.backend_scope)
+        require_claims(event, record.caller, SETTINGS.required_claims)
         record.caller = acting_for(event, record.caller)
         body = decode_request(event, operation.body, operation.max_body_bytes)
         vendors: Any = handler(body, Request(record.caller, deadline, None, None))

@@ -71,6 +71,7 @@ def served(issuer: Issuer) -> Iterator[Served]:
         Route("GET", "/v1/things/latest", function, guard),
         Route("ANY", "/v1/files/{path+}", function, guard),
         Route("GET", "/open", function, None),
+        Route("GET", "/scoped", function, Authorizer(issuer.url, ["app"], ["avatars", "admin"])),
     ]
     own = {"POST /_local/token": issuer.answer_token}
     server.start(Request.application(Gateway(Routes(routes), Cors(CORS), own).answer))

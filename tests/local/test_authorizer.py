@@ -163,3 +163,18 @@ def test_the_sign_in_route_refuses_a_body_that_is_not_an_object_of_claims(body: 
 def test_a_local_token_is_valid_for_an_hour(issuer: Issuer) -> None:
     claims = jwt.decode(issuer.token("alice"), options={"verify_signature": False})
     assert claims["exp"] - claims["iat"] == 3600
+
+
+@pytest.mark.parametrize("claims", [{}, {"scope": "avatars.read"}, {"scp": ["email"]}, {"scope": "AVATARS"}])
+def test_without_a_required_scope_no_function_runs(claims: dict[str, Any], served: Served) -> None:
+    headers = {"Authorization": f"Bearer {served.issuer.token('alice', **claims)}"}
+    answer = served.send("GET", "/scoped", headers=headers)
+    assert (answer.status_code, answer.json()) == (403, {"message": "Forbidden"})
+    assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]
+    assert served.events == []
+
+
+@pytest.mark.parametrize("claims", [{"scope": "openid avatars"}, {"scp": ["avatars"]}, {"scp": "avatars"}])
+def test_a_token_with_a_required_scope_reaches_the_function(claims: dict[str, Any], served: Served) -> None:
+    headers = {"Authorization": f"Bearer {served.issuer.token('alice', **claims)}"}
+    assert served.send("GET", "/scoped", headers=headers).status_code == 200

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from minting.problems import FieldError, Problem, not_allowed
+from minting.settings import RequiredClaims
 
 ON_BEHALF_OF = "Mint-On-Behalf-Of"
 """Header in which a backend names the user it asks for."""
@@ -63,6 +64,22 @@ def caller_of(event: dict[str, Any], backend_scope: str = "") -> Caller:
     if not all(map(_is_name, (iss, sub))):
         raise _unauthenticated()
     return Caller(iss, sub, backend=backend_scope in _scopes(claims))
+
+
+def require_claims(event: dict[str, Any], sender: Caller, required: RequiredClaims) -> None:
+    """Raises `not_allowed` unless the sender's JWT says what this deployment requires.
+
+    A backend is excepted: its machine's JWT says nothing about a user.
+    """
+    broken = [] if sender.backend else required.broken(event["requestContext"]["authorizer"]["jwt"]["claims"])
+    if broken:
+        detail = (
+            "Your sign-in is not of a kind that this deployment accepts. Sign in as `errors` says, or ask the team."
+        )
+        errors = [
+            FieldError(rule.name, f"This deployment requires the claim {rule} (REQUIRED_CLAIMS)") for rule in broken
+        ]
+        raise Problem("not_allowed", detail, errors=errors)
 
 
 def acting_for(event: dict[str, Any], sender: Caller) -> Caller:

@@ -1,8 +1,9 @@
 """The settings of a function. This module alone reads the environment."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -38,6 +39,45 @@ class ClientFields:
         self.members = {name.strip(): value.strip() for name, _, value in pairs}
 
 
+class ClaimRule(NamedTuple):
+    """One rule of RequiredClaims. `operator` is empty, `=` or `!=`."""
+
+    name: str
+    operator: str
+    value: str
+
+    def holds(self, claims: Mapping[str, object]) -> bool:
+        """Whether the claim is present, and a text that equals or does not equal the value."""
+        claim = claims.get(self.name)
+        if not isinstance(claim, str):
+            return False
+        return not self.operator or (claim == self.value) is (self.operator == "=")
+
+    def __str__(self) -> str:
+        return f"{self.name}{self.operator}{self.value}"
+
+
+class RequiredClaims:
+    """What every caller's JWT must say: `name`, `name=value` or `name!=value`, separated by commas.
+
+    A missing claim breaks each of these rules. Raises ValueError for another form.
+    """
+
+    def __init__(self, listed: str = "") -> None:
+        self._rules = [_rule(rule.strip()) for rule in listed.split(",") if rule.strip()]
+
+    def broken(self, claims: Mapping[str, object]) -> list[ClaimRule]:
+        """The rules that do not hold for these claims. API Gateway passes each claim as a text."""
+        return [rule for rule in self._rules if not rule.holds(claims)]
+
+
+def _rule(text: str) -> ClaimRule:
+    found = re.fullmatch(r"([^=!\s]+)(!?=|)(.*)", text)
+    if not found or (found[3] and not found[2]):
+        raise ValueError(f"{text!r} is not name, name=value or name!=value")
+    return ClaimRule(*found.groups())
+
+
 class FunctionSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
     """The settings of every function.
 
@@ -46,11 +86,13 @@ class FunctionSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upper"
     deadline_seconds: for one whole request. API Gateway gives up at 30 s, and the function's own
     timeout is 28 s.
     backend_scope: a JWT with this scope may mint on behalf of a user. Empty allows no backend.
+    required_claims: what every caller's JWT must say, a backend's excepted.
     metrics_namespace: differs for each stack, so that stacks share no metric.
     """
 
     deadline_seconds: Annotated[float, msgspec.Meta(gt=0, le=24)] = 20.0
     backend_scope: str = ""
+    required_claims: RequiredClaims = RequiredClaims()
     metrics_namespace: str = "AvatarMint"
 
 

@@ -12,7 +12,7 @@ from minting.audit import Record
 from minting.bodies import Body, decode_request
 from minting.breaker import Breaker
 from minting.budgets import Rates
-from minting.callers import acting_for, caller_of
+from minting.callers import acting_for, caller_of, require_claims
 from minting.claims import SlotLimits
 from minting.counts import MINTS
 from minting.credentials import Credential, not_revocable
@@ -99,6 +99,7 @@ class Vendor[S: Settings, K: Key](Function):
         """The six stages: authenticate, validate, authorize, count, call, respond."""
         operation, handler = self.find(record.route)
         record.caller = caller_of(event, self.settings.backend_scope)
+        require_claims(event, record.caller, self.settings.required_claims)
         record.caller = acting_for(event, record.caller)
         request = Request(record.caller, deadline, _idempotency_key(event), None)
         body = decode_request(event, operation.body, operation.max_body_bytes)
