@@ -25,6 +25,20 @@ def test_a_lower_limit_holds_at_once(changed: "Stack") -> None:
     assert changed.mint("convai", "gwen").status == 201
 
 
+def test_a_sign_in_without_the_required_scope_or_claims_is_refused_at_once(any_stack: "Stack") -> None:
+    any_stack.ensure(RequiredScope="avatars", RequiredClaims="email_verified=true,provider_id!=anonymous")
+    user = {"email_verified": True, "provider_id": "password"}
+
+    def mint(**claims: object) -> tuple[int, str]:
+        answer = any_stack.mint_with("convai", any_stack.token("gail", **claims))
+        return answer.status, answer.body.get("code") or answer.body.get("message", "")
+
+    assert mint(**user) == (403, "Forbidden")
+    assert mint(scope="avatars") == (403, "not_allowed")
+    assert mint(scope="avatars", **user | {"provider_id": "anonymous"}) == (403, "not_allowed")
+    assert mint(scope="email avatars", **user) == (201, "")
+
+
 def test_an_avatar_that_was_taken_off_the_list_is_refused_at_once(changed: "Stack") -> None:
     refused = changed.mint("trulience", "gail")
     assert (refused.status, refused.body["code"]) == (403, "not_allowed")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.parameters import secret
-from tests.deploy.machine import blocks
+from tests.deploy.machine import ROOT, blocks
 from tests.vendors import FUNCTIONS
 
 if TYPE_CHECKING:
@@ -99,3 +99,17 @@ class Role:
                 PolicySourceArn=role, ResourceArns=[resource], ActionNames=list(actions)
             )["EvaluationResults"]
         ]
+
+
+def test_the_documented_command_blocks_a_caller_by_its_name_or_by_a_leaked_token(stack: "Stack") -> None:
+    venv = stack.machine.sources / ".venv"
+    venv.exists() or venv.symlink_to(ROOT / ".venv")
+    by_name, by_token = (block.replace("STACK", stack.name) for block in blocks("docs/operating.md", "Block a caller"))
+    by_name = by_name.replace("https://issuer.example.com", stack.stand_ins.issuer.url)
+    leaked = stack.mint("convai", "mallory").body["apiAuthToken"]
+    stack.machine.shell(by_token, LEAKED_TOKEN=leaked)
+    stack.machine.shell(by_name)
+    assert [code(stack.mint("convai", sub)) for sub in ("mallory", "alice")] == ["not_allowed"] * 2
+    assert code(stack.mint("trulience", "mallory")) == "not_allowed"
+    stack.machine.shell(by_name.replace("make block", "make unblock"))
+    assert code(stack.mint("convai", "alice")) == ""

@@ -4,7 +4,7 @@ from time import time
 from typing import NamedTuple
 
 from minting.owners import RETENTION
-from minting.table import Write
+from minting.table import Item, Write
 
 MAX_REPEATS = 20
 """Requests for an existing session. A client that backs off needs a few. A loop ends here."""
@@ -102,3 +102,17 @@ class Claim(NamedTuple):
         update = "DELETE #live :lease SET #expires = if_not_exists(#expires, :gone)"
         values = {"lease": {self.lease_id}, "gone": int(time()) + OVERTIME_SECONDS}
         return [Write(key, update, "", values) for key in self.sets]
+
+
+def is_open(item: Item) -> bool:
+    """Whether the key stands for a session."""
+    return "found" in item and not _is_over(item)
+
+
+def is_opening(item: Item) -> bool:
+    """Whether another request with the key asks the vendor for a session now."""
+    return "ends" in item and "found" not in item and not _is_over(item)
+
+
+def _is_over(item: Item) -> bool:
+    return bool(item["ends"] < int(time()))

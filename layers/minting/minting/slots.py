@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from minting.claims import MAX_REPEATS, Claim, SlotLimits
+from minting.claims import MAX_REPEATS, Claim, SlotLimits, is_open, is_opening
 from minting.deadline import Deadline
 from minting.limits import Admission
 from minting.problems import Ambiguous, Problem
@@ -44,15 +44,6 @@ class SessionLease[T](NamedTuple):
 
     session: T
     claim: Claim
-
-
-class _NoRoom(Exception):  # noqa: N818 - an outcome, not an error
-    """A set of live slots is full: the caller's own (`index` 0), or all callers' (1)."""
-
-    def __init__(self, index: int, item: Item) -> None:
-        super().__init__(index)
-        self.index = index
-        self.item = item
 
 
 class _SessionGone(Exception):  # noqa: N818 - an outcome, not an error
@@ -131,18 +122,17 @@ class Slots[T]:
         while True:
             item = self._table.get(claim.key, admission.deadline)
             try:
-                if _is_open(item):
+                if is_open(item):
                     return self._repeat(claim, item, admission)
-                if _is_opening(item):
+                if is_opening(item):
                     self._wait(claim, item, admission.deadline)
                 else:
                     with admission.counted():
                         self._take(claim, admission.deadline)
                         return SessionLease(self._open(claim, open_session, admission.deadline), claim)
-            except _NoRoom as full:
-                self._make_room(claim, full, admission.deadline)
-            except ConditionFailed:
-                continue  # another request has changed the item
+            except ConditionFailed as failed:
+                if failed.index:  # a set of slots is full; otherwise another request has changed the item
+                    self._make_room(claim, failed, admission.deadline)
 
     def release(self, resource: str, deadline: Deadline) -> None:
         """Frees the slot of a session that its owner has left, once per session.
@@ -170,10 +160,6 @@ class Slots[T]:
             self._table.transact(claim.take(self._slot_limits, pending_until), deadline)
         except Ambiguous:
             self._drop(claim, deadline)
-            raise
-        except ConditionFailed as failed:
-            if failed.index > 0:
-                raise _NoRoom(failed.index - 1, failed.item) from None
             raise
 
     def _drop(self, claim: Claim, deadline: Deadline) -> None:
@@ -227,19 +213,22 @@ class Slots[T]:
         try:
             item = self._table.update(first.wait(int(time() + deadline.seconds_or_raise()) + 1), deadline)
         except ConditionFailed as failed:
-            if _is_opening(failed.item) and failed.item["claim"] == first.lease_id:
+            if is_opening(failed.item) and failed.item["claim"] == first.lease_id:
                 raise _in_progress() from None
             return
-        while _is_opening(item):
+        while is_opening(item):
             if deadline.seconds_or_raise() < MARGIN_SECONDS:
                 raise _in_progress()
             sleep(POLL_SECONDS)
             item = self._table.get(claim.key, deadline)
 
-    def _make_room(self, claim: Claim, full: "_NoRoom", deadline: Deadline) -> None:
-        """Removes the leases that have ended. Raises `quota_exceeded` if there are none."""
+    def _make_room(self, claim: Claim, full: ConditionFailed, deadline: Deadline) -> None:
+        """Removes the leases that have ended. Raises `quota_exceeded` if there are none.
+
+        `full` is about the caller's own set (1) or all callers' (2).
+        """
         name, limit = (("slots_per_caller", self._slot_limits.live_per_caller), ("slots", self._slot_limits.live))[
-            full.index
+            full.index - 1
         ]
         ends = {lease: int(lease.partition("#")[0]) for lease in full.item["live"]}
         ended = {lease for lease, end in ends.items() if end < time()}
@@ -247,21 +236,7 @@ class Slots[T]:
             wait = max(1, min(ends.values()) - int(time()) + 1)
             detail = f"All session slots are in use (limit `{name}`: {limit}). Release a session or try again later."
             raise Problem("quota_exceeded", detail, limit=name, retry_after=wait)
-        self._table.update(Write(claim.sets[full.index], "DELETE #live :ended", "", {"ended": ended}), deadline)
-
-
-def _is_open(item: Item) -> bool:
-    """Whether the key stands for a session."""
-    return "found" in item and not _is_over(item)
-
-
-def _is_opening(item: Item) -> bool:
-    """Whether another request with the key asks the vendor for a session now."""
-    return "ends" in item and "found" not in item and not _is_over(item)
-
-
-def _is_over(item: Item) -> bool:
-    return bool(item["ends"] < int(time()))
+        self._table.update(Write(claim.sets[full.index - 1], "DELETE #live :ended", "", {"ended": ended}), deadline)
 
 
 def _in_progress() -> Problem:

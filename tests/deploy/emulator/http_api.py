@@ -22,10 +22,13 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Import:
-    """What of a document can be imported, and a warning for each part that cannot. routes: key, integration, authorizer."""
+    """What of a document can be imported, and a warning for each part that cannot.
+
+    routes: key, integration, authorizer, and the scopes of which a token needs one.
+    """
 
     authorizers: dict[str, Json] = field(default_factory=dict)
-    routes: list[tuple[str, Json, str | None]] = field(default_factory=list)
+    routes: list[tuple[str, Json, str | None, list[str]]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -93,11 +96,11 @@ def _discovery_problem(issuer: str) -> str | None:
 
 
 def _read_route(key: str, operation: Json, found: Import) -> None:
-    wanted = next((name for entry in operation.get("security", []) for name in entry), None)
+    wanted, scopes = next((named for entry in operation.get("security", []) for named in entry.items()), (None, []))
     if wanted and wanted not in found.authorizers:
         found.warnings.append(f"Unable to create Route '{key}': Invalid authorizer definition. Ignoring.")
     else:
-        found.routes.append((key, operation[INTEGRATION], wanted))
+        found.routes.append((key, operation[INTEGRATION], wanted, scopes))
 
 
 def _store(api_id: str, found: Import) -> None:
@@ -105,8 +108,9 @@ def _store(api_id: str, found: Import) -> None:
     for kind in (apigateway._routes, apigateway._integrations, apigateway._authorizers):
         kind[api_id] = {}
     ids = {name: _create_authorizer(api_id, name, authorizer) for name, authorizer in found.authorizers.items()}
-    for key, integration, wanted in found.routes:
-        secured = {"authorizationType": "JWT", "authorizerId": ids[wanted]} if wanted else {}
+    for key, integration, wanted, scopes in found.routes:
+        jwt = {"authorizationType": "JWT", "authorizationScopes": scopes}
+        secured = jwt | {"authorizerId": ids[wanted]} if wanted else {}
         target = f"integrations/{_create_integration(api_id, integration)}"
         apigateway._create_route(api_id, {"routeKey": key, "target": target, **secured})
 
