@@ -1,6 +1,6 @@
 # Every command that a developer needs: `make help` lists them. Each target installs what it uses, so a fresh clone needs
 # python3.13 and make. `sdk` and `contract` also need Node 20.
-.PHONY: help run test test-whole sdk check generate contract deploy-check format vendor build bench worst-bill block unblock sam-local lock clean
+.PHONY: help run test test-whole sdk check generate contract deploy-check format vendor build bench bench-limits worst-bill block unblock sam-local lock clean
 .DELETE_ON_ERROR:
 
 PORT ?= 3000
@@ -60,6 +60,10 @@ generate: .venv/ready  ## write docs/openapi.json and the catalogue's file from 
 
 bench: build  ## measure the cold start and the warm CPU against a bare handler, as ratios
 	$(RUN) bench.mint
+
+bench-limits: .venv/ready  ## measure the limits under load, with DynamoDB's conflicts, beside an older version
+	$(RUN) bench.contention
+	$(RUN) bench.crashes
 
 worst-bill: .venv/ready  ## show what the limits can cost: make worst-bill ARGS="ConvaiPerDay=500"
 	@$(RUN) tools.worst_bill $(ARGS)

@@ -20,7 +20,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
-
 from bench.dynamodb import TABLE, Server
 
 ROOT = Path(__file__).parents[1]
@@ -29,7 +28,7 @@ CALLERS = (1, 32, 128, 512)
 PROCESSES = 4
 """Processes that share the environments. Each has one interpreter lock."""
 
-SECRET = '{"api_key": "bench", "api_secret": "a-secret-that-is-long-enough-for-hs256"}'
+KEY = '{"api_key": "bench", "api_secret": "a-secret-that-is-long-enough-for-hs256"}'
 SETTINGS = {
     "AWS_REGION": "us-east-1",
     "AWS_DEFAULT_REGION": "us-east-1",
@@ -47,10 +46,10 @@ AMPLE, CEILING = 10_000_000, 500
 
 
 class Run(NamedTuple):
-    """One version under one load. count: what the stand-in counted."""
+    """One version under one load. counted: what the stand-in counted."""
 
     mints: list[dict[str, Any]]
-    count: dict[str, int]
+    counted: dict[str, int]
     seconds: float
 
     @property
@@ -73,8 +72,10 @@ def main() -> None:
 
 def checkout(revision: str, folder: Path) -> Path:
     """The sources of an older version."""
-    packed = subprocess.run(["git", "archive", revision], cwd=ROOT, capture_output=True, check=True).stdout
-    tarfile.open(fileobj=BytesIO(packed)).extractall(folder, filter="data")
+    command = ["git", "archive", revision]
+    packed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=BytesIO(packed)) as sources:
+        sources.extractall(folder, filter="data")
     return folder
 
 
@@ -112,25 +113,18 @@ def start(sources: Path, endpoint: str, number: int, seconds: float, per_day: in
 def serving() -> Iterator[tuple[Server, str]]:
     """The stand-in for AWS and its URL."""
     loop = asyncio.new_event_loop()
-    made: list[tuple[Server, str]] = []
-    ready = threading.Event()
-
-    async def run() -> None:
-        server = Server(SECRET)
-        listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, backlog=1024)
-        made.append((server, f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"))
-        ready.set()
-        await listening.serve_forever()
-
-    task = loop.create_task(run())
-    thread = threading.Thread(target=lambda: loop.run_until_complete(asyncio.wait([task])), daemon=True)
+    server = Server(KEY, loop.time)
+    listening = loop.run_until_complete(asyncio.start_server(server.serve, "127.0.0.1", 0, backlog=1024))
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    ready.wait()
     try:
-        yield made[0]
+        yield server, f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
     finally:
-        loop.call_soon_threadsafe(task.cancel)
+        loop.call_soon_threadsafe(loop.stop)
         thread.join()
+        for task in (tasks := asyncio.all_tasks(loop)):
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
 
 
 HEAD = (
@@ -146,8 +140,8 @@ def row(name: str, callers: int, run: Run) -> str:
     refused = Counter(mint["code"] for mint in run.mints if mint["code"])
     return (
         f"{callers:7}  {name:7}  {done / run.seconds:7.0f}  {statistics.median(times):6.0f}  {p99(times):6.0f}"
-        f"  {1 - len(run.granted) / max(1, len(run.mints)):7.1%}  {run.count.get('units', 0) / done:10.2f}"
-        f"  {statistics.mean(trips):10.2f}  {p99(trips):9.0f}  {run.count.get('conflicts', 0) / done:14.3f}"
+        f"  {1 - len(run.granted) / max(1, len(run.mints)):7.1%}  {run.counted.get('units', 0) / done:10.2f}"
+        f"  {statistics.mean(trips):10.2f}  {p99(trips):9.0f}  {run.counted.get('conflicts', 0) / done:14.3f}"
         f"  {dict(refused) or ''}"
     )
 

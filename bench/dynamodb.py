@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from moto.dynamodb.comparisons import create_condition_expression_parser
-from moto.dynamodb.exceptions import ConditionalCheckFailed
 from moto.dynamodb.models import DynamoDBBackend
 
 TRANSACTION_SECONDS, WRITE_SECONDS, READ_SECONDS = 0.012, 0.004, 0.004
@@ -27,7 +26,7 @@ TABLE = "limits"
 type Json = dict[str, Any]
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """DynamoDB's error. `members` are what its body has besides the type."""
 
     def __init__(self, code: str, **members: Any) -> None:
@@ -55,7 +54,7 @@ class Rules:
         """Requests by operation, write `units`, `conflicts` and `throttled` requests."""
 
     async def answer(self, operation: str, request: Json) -> Json:
-        """Does one request. Raises Refused."""
+        """Does one request. Raises RefusedError."""
         self.count[operation] += 1
         match operation:
             case "GetItem":
@@ -66,20 +65,20 @@ class Rules:
                 return await self._update(request)
             case "TransactWriteItems":
                 return await self._transact(request["TransactItems"])
-        raise Refused("UnknownOperationException")
+        raise RefusedError("UnknownOperationException")
 
     async def _update(self, request: Json) -> Json:
-        try:
-            if _key(request) in self._held:
-                self.count["conflicts"] += 1
-                raise Refused("TransactionConflictException")
-            self._charge(_key(request), 1)
+        if _key(request) in self._held:
+            self.count["conflicts"] += 1
+            raise RefusedError("TransactionConflictException")
+        self._charge(_key(request), 1)
+        reason = self._reason(request)
+        if reason["Code"] == "None":
             self._write(request)
-            written = self._item(request["Key"])
-        except ConditionalCheckFailed as failed:
-            raise Refused("ConditionalCheckFailedException", **({"Item": failed.item} if failed.item else {})) from None
-        finally:
-            await self._sleep(WRITE_SECONDS)
+        written = self._item(request["Key"])
+        await self._sleep(WRITE_SECONDS)
+        if reason.pop("Code") != "None":
+            raise RefusedError("ConditionalCheckFailedException", **reason)
         return {"Attributes": written}
 
     async def _transact(self, parts: list[Json]) -> Json:
@@ -126,8 +125,6 @@ class Rules:
             request["UpdateExpression"],
             request.get("ExpressionAttributeNames", {}),
             request.get("ExpressionAttributeValues", {}),
-            condition_expression=request.get("ConditionExpression"),
-            return_values_on_condition_check_failure="ALL_OLD",
         )
 
     def _item(self, key: Json) -> Json:
@@ -139,7 +136,7 @@ class Rules:
         second = (key, int(self._now()))
         if self._units[second] + units > ITEM_UNITS:
             self.count["throttled"] += 1
-            raise Refused("ThrottlingException")
+            raise RefusedError("ThrottlingException")
         self._units[second] += units
         self.count["units"] += units
 
@@ -149,16 +146,16 @@ def _key(request: Json) -> str:
     return key
 
 
-def _cancelled(reasons: list[Json]) -> Refused:
-    return Refused("TransactionCanceledException", CancellationReasons=reasons)
+def _cancelled(reasons: list[Json]) -> RefusedError:
+    return RefusedError("TransactionCanceledException", CancellationReasons=reasons)
 
 
 class Server:
     """Serves the rules as DynamoDB's HTTP API, and one secret as Secrets Manager's."""
 
-    def __init__(self, secret: str) -> None:
+    def __init__(self, secret: str, now: Callable[[], float]) -> None:
         self._secret = secret
-        self.rules = Rules(asyncio.sleep, asyncio.get_event_loop().time)
+        self.rules = Rules(asyncio.sleep, now)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, for as many requests as the client sends."""
@@ -175,15 +172,12 @@ class Server:
         operation = target.rpartition(".")[2]
         try:
             return _http("200 OK", await self._answer(operation, request))
-        except Refused as refused:
+        except RefusedError as refused:
             return _http("400 Bad Request", {"__type": f"com.amazonaws.dynamodb#{refused.code}", **refused.members})
 
     async def _answer(self, operation: str, request: Json) -> Json:
-        match operation:
-            case "GetSecretValue":
-                return {"SecretString": self._secret, "VersionId": "one"}
-            case "Count":
-                return dict(self.rules.count)
+        if operation == "GetSecretValue":
+            return {"SecretString": self._secret, "VersionId": "one"}
         return await self.rules.answer(operation, request)
 
 

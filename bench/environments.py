@@ -73,16 +73,16 @@ def count_requests() -> None:
 
 
 def main(sources: str, endpoint: str, number: str, seconds: str, *variables: str) -> None:
-    os.environ.update(variable.split("=", 1) for variable in variables)
+    for variable in variables:
+        name, _, value = variable.partition("=")
+        os.environ[name] = value
     sys.path[:0] = [str(Path(sources) / "layers/minting")]
     count_requests()
     environments = [Environment(Path(sources), endpoint, each) for each in range(int(number))]
     print("ready", flush=True)
     input()
     ends = time.monotonic() + float(seconds)
-    threads = [
-        threading.Thread(target=each.work, args=(f"caller{each.path}", ends)) for each in environments
-    ]
+    threads = [threading.Thread(target=each.work, args=(f"caller{each.path}", ends)) for each in environments]
     with contextlib.redirect_stdout(io.StringIO()):  # the records
         for thread in threads:
             thread.start()

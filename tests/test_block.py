@@ -4,17 +4,19 @@ import hashlib
 import json
 from collections.abc import Iterator
 from time import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError, NoRegionError
-from moto import mock_aws
 
 from minting.callers import Caller
 from minting.quotas import key_of
 from tests.vendors import VENDORS
 from tools import block
+
+if TYPE_CHECKING:
+    from local.bundle import Bundle
 
 ALICE = ["--iss", "https://issuer.example.com", "--sub", "alice"]
 TEMPLATE = {
@@ -33,18 +35,15 @@ TEMPLATE = {
 
 
 @pytest.fixture(autouse=True)
-def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def table(bundle: "Bundle", monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The table of a stack named avatar-mint."""
-    for name, value in (
-        ("AWS_ACCESS_KEY_ID", "k"),
-        ("AWS_SECRET_ACCESS_KEY", "s"),
-        ("AWS_DEFAULT_REGION", "eu-west-1"),
-    ):
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        boto3.client("cloudformation").create_stack(StackName="avatar-mint", TemplateBody=json.dumps(TEMPLATE))
-        yield block.Stack("avatar-mint").table()
+    for name, value in bundle.environment("convai").items():
+        if name.startswith("AWS_"):
+            monkeypatch.setenv(name, value)
+    stacks = boto3.client("cloudformation")
+    stacks.create_stack(StackName="avatar-mint", TemplateBody=json.dumps(TEMPLATE))
+    yield block.Stack("avatar-mint").table()
+    stacks.delete_stack(StackName="avatar-mint")
 
 
 def item(table: Any, vendor: str, caller: Caller) -> dict[str, Any]:

@@ -103,7 +103,8 @@ class Role:
 
 def test_the_documented_command_blocks_a_caller_by_its_name_or_by_a_leaked_token(stack: "Stack") -> None:
     venv = stack.machine.sources / ".venv"
-    venv.exists() or venv.symlink_to(ROOT / ".venv")
+    if not venv.exists():
+        venv.symlink_to(ROOT / ".venv")
     by_name, by_token = (block.replace("STACK", stack.name) for block in blocks("docs/operating.md", "Block a caller"))
     by_name = by_name.replace("https://issuer.example.com", stack.stand_ins.issuer.url)
     leaked = stack.mint("convai", "mallory").body["apiAuthToken"]
