@@ -185,7 +185,7 @@ def test_old_hours_of_a_caller_are_removed_before_its_item_grows(
     function: Fresh, bundle: "Bundle", table: str, clock: WallClock
 ) -> None:
     convai = function("convai", VENDOR_PER_DAY="100000")
-    for _ in range(60):
+    for _ in range(MAX_ENDED + 5):
         assert convai.ask("convai-mint").status == 201
         clock.forward(3600)
     [caller] = [item for key, item in items(bundle, table).items() if key.startswith("convai#caller#")]
