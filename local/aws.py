@@ -37,11 +37,20 @@ def running(host: str = "127.0.0.1") -> "Iterator[str]":
 
 
 def in_turn(app: "WSGIApplication") -> "Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]":
-    """Runs one request at a time: moto's transactions see each other's unfinished writes, DynamoDB's do not."""
+    """Runs one request at a time: moto's transactions see each other's unfinished writes, DynamoDB's do not.
+
+    After each request it empties moto's list of all objects. The list is for moto's own dashboard, and it holds every
+    copy that moto ever made of an item: 1.2 GB after 4,000 mints.
+    """
+    from moto.core.model_instances import reset_model_data  # noqa: PLC0415 - as in `running`
+
     turn = threading.Lock()
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
         with turn:
-            return list(app(environ, start_response))
+            try:
+                return list(app(environ, start_response))
+            finally:
+                reset_model_data()
 
     return answer
