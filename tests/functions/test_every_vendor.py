@@ -49,6 +49,11 @@ EVENTS = sorted(path.stem for path in ROOT.glob("events/*.json") if path.stem.pa
 """One for every route of every vendor."""
 
 every_mint = pytest.mark.parametrize(("vendor", "event"), MINTS.items(), ids=MINTS)
+by_kind = pytest.mark.parametrize(
+    ("vendor", "event"), [(vendor, MINTS[vendor]) for vendor in ("convai", "trulience")], ids=["no field", "a field"]
+)
+"""The layer decodes every body. Its rules are tried with a body that needs no field and with one that needs some."""
+
 every_asking_mint = pytest.mark.parametrize(("vendor", "event"), ASKING.items(), ids=ASKING)
 
 
@@ -148,6 +153,15 @@ def assert_refused(answer: "Answer", expected: Said, calls: list[Any]) -> None:
 
 
 @every_mint
+def test_every_function_reads_requests_by_the_layers_rules(warm: Fresh, vendor: str, event: str) -> None:
+    minting = warm(vendor)
+    problems = [said(minting.ask(event, body)) for body in ("{", '{"unknown": 1}', " " * 1_000_000)]
+    problems += [said(minting.ask(event, "{}", headers={})), said(minting.ask(event, routeKey="$default"))]
+    assert problems == [INVALID, INVALID, TOO_LARGE, NOT_JSON, NOT_FOUND]
+    assert minting.twin.calls == []
+
+
+@by_kind
 @pytest.mark.parametrize(("body", "problem"), TABLE.values(), ids=TABLE)
 def test_a_body_that_is_wrong_is_refused(warm: Fresh, vendor: str, event: str, body: str, problem: Said) -> None:
     minting = warm(vendor)
@@ -156,7 +170,7 @@ def test_a_body_that_is_wrong_is_refused(warm: Fresh, vendor: str, event: str, b
     assert problem == TOO_LARGE or faults(answer)
 
 
-@every_mint
+@by_kind
 @pytest.mark.parametrize(
     "body",
     [
@@ -171,7 +185,7 @@ def test_a_body_in_base64_that_is_wrong_is_refused(warm: Fresh, vendor: str, eve
     assert_refused(answer, INVALID, minting.twin.calls)
 
 
-@every_mint
+@by_kind
 def test_a_declared_body_that_is_absent_is_refused(warm: Fresh, bundle: "Bundle", vendor: str, event: str) -> None:
     minting = warm(vendor)
     assert_refused(minting.send(bundle.event(event) | {"body": None}), INVALID, minting.twin.calls)
@@ -204,7 +218,7 @@ def test_all_faults_of_a_map_are_told_at_once(warm: Fresh) -> None:
     assert (said(answer), len(faults(answer))) == (INVALID, 2)
 
 
-@every_mint
+@by_kind
 @pytest.mark.parametrize(
     "headers",
     [
@@ -223,7 +237,7 @@ def test_a_body_that_is_not_declared_as_json_is_refused(
     assert_refused(minting.ask(event, "{}", headers=headers), NOT_JSON, minting.twin.calls)
 
 
-@every_mint
+@by_kind
 @pytest.mark.parametrize("kind", ["APPLICATION/JSON", "application/json; charset=utf-8", " application/json ;x=y"])
 def test_json_is_json_in_any_spelling(warm: Fresh, vendor: str, event: str, kind: str) -> None:
     assert minted(warm(vendor).ask(event, sub=uuid4().hex, headers={"content-type": kind}))
@@ -249,7 +263,7 @@ UNVERIFIED: list[Any] = [
 ]
 
 
-@every_mint
+@by_kind
 @pytest.mark.parametrize("authorizer", UNVERIFIED, ids=lambda authorizer: str(authorizer)[:60])
 def test_without_verified_claims_nothing_is_minted(
     warm: Fresh, bundle: "Bundle", vendor: str, event: str, authorizer: Any
@@ -268,7 +282,7 @@ def test_without_an_authorizer_no_route_of_a_vendor_answers(warm: Fresh, bundle:
     assert_refused(function.send(sent), UNAUTHENTICATED, function.twin.calls)
 
 
-@every_mint
+@by_kind
 @pytest.mark.parametrize("route", ["DELETE /v1/anything", "$default", "", "POST /v1/spatius/session-tokens/"])
 def test_an_unknown_route_is_not_found(warm: Fresh, vendor: str, event: str, route: str) -> None:
     minting = warm(vendor)
