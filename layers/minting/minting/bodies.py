@@ -1,7 +1,8 @@
-"""Request bodies. Decodes an HTTP API event into a checked value, or reports all its errors."""
+"""What a request holds. Decodes an HTTP API event into a checked value, or reports all its errors."""
 
 import base64
 import binascii
+import re
 import types
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -183,3 +184,15 @@ def _own_error(value: object, shape: Any, path: str, strict: bool) -> Iterator[F
 
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
+
+
+def idempotency_key(event: dict[str, Any]) -> str | None:
+    """The Idempotency-Key header.
+
+    Raises `invalid_request` unless it is 1 to 255 printable ASCII characters.
+    """
+    key: str | None = (event.get("headers") or {}).get("idempotency-key")
+    if key is not None and not re.fullmatch(r"[\x20-\x7e]{1,255}", key):
+        error = FieldError("Idempotency-Key", "Expected 1 to 255 printable ASCII characters")
+        raise Problem("invalid_request", "Correct the header and send the request again.", errors=[error])
+    return key

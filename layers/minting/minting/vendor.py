@@ -1,6 +1,5 @@
 """A vendor's Lambda: its routes, and the six stages that every request goes through."""
 
-import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NamedTuple, NoReturn
@@ -9,7 +8,7 @@ import msgspec
 
 from minting.allow import expand_caller, fields_not_allowed
 from minting.audit import Record
-from minting.bodies import Body, decode_request
+from minting.bodies import Body, decode_request, idempotency_key
 from minting.breaker import Breaker
 from minting.budgets import Rates
 from minting.callers import acting_for, caller_of, require_claims
@@ -23,7 +22,7 @@ from minting.keys import Key
 from minting.limits import Limits
 from minting.operations import Handler, Operation, Request, SessionMint
 from minting.owners import Owners, fingerprint, token_resource
-from minting.problems import FieldError, Problem, not_allowed
+from minting.problems import Problem, not_allowed
 from minting.settings import Settings, load
 from minting.slots import Slots
 from minting.table import Table
@@ -52,16 +51,12 @@ class Vendor[S: Settings, K: Key](Function):
         self.owners = Owners(self.table)
         self._limits = Limits(self.table)
         self._breaker = Breaker(self._limits.gate)
-        self.add_budget(
-            MINTS, self.settings.caller_per_hour, self.settings.vendor_per_day, self.settings.caller_per_day
-        )
+        limits = self.settings
+        self.add_budget(MINTS, limits.caller_per_hour, limits.vendor_per_day, limits.caller_per_day)
         self._expiry: Expiry[K] | None = None
 
     def add_budget(self, name: str, caller_per_hour: int, vendor_per_day: int, caller_per_day: int = 0) -> None:
-        """Adds limits of their own for operations that name this budget, because they cost differently.
-
-        `caller_per_day` 0 stands for a tenth of the day.
-        """
+        """Adds limits for operations that name this budget. `caller_per_day` 0 is a tenth of the day."""
         self._limits.add_budget(name, Rates(caller_per_hour, caller_per_day, vendor_per_day))
 
     def slots[T](self, limits: SlotLimits, session_type: type[T], resource: Callable[[T], str]) -> Slots[T]:
@@ -101,7 +96,7 @@ class Vendor[S: Settings, K: Key](Function):
         record.caller = caller_of(event, self.settings.backend_scope)
         require_claims(event, record.caller, self.settings.required_claims)
         record.caller = acting_for(event, record.caller)
-        request = Request(record.caller, deadline, _idempotency_key(event), None)
+        request = Request(record.caller, deadline, idempotency_key(event), None)
         body = decode_request(event, operation.body, operation.max_body_bytes)
         body = self._authorize(operation, body, request, record)
         result = self._count_and_call(operation, handler, body, request)
@@ -182,15 +177,3 @@ class Vendor[S: Settings, K: Key](Function):
         if operation.traits.revocable:
             self.owners.remember(token_resource(result.secret), request.caller, result.expires_at, request.deadline)
         return response(operation.status, answer)
-
-
-def _idempotency_key(event: Event) -> str | None:
-    """The Idempotency-Key header.
-
-    Raises `invalid_request` unless it is 1 to 255 printable ASCII characters.
-    """
-    key: str | None = (event.get("headers") or {}).get("idempotency-key")
-    if key is not None and not re.fullmatch(r"[\x20-\x7e]{1,255}", key):
-        error = FieldError("Idempotency-Key", "Expected 1 to 255 printable ASCII characters")
-        raise Problem("invalid_request", "Correct the header and send the request again.", errors=[error])
-    return key
