@@ -408,7 +408,7 @@ def test_the_first_mint_asks_for_its_secret_and_its_limits_and_nobody_else(
 ) -> None:
     wire = Wire(monkeypatch)
     livekit = function("livekit")
-    monkeypatch.setattr("requests.Session.request", None)  # whoever calls it fails
+    monkeypatch.setattr("requests.Session.request", None)  # a call of it fails
     assert minted(ask(livekit))
     assert wire.sent == [SECRET, CHANGE, CHANGE]
 

@@ -53,7 +53,7 @@ def chosen(body: One | Some, listed: str) -> str | list[str] | None:
         ("", "{caller}", None),
     ],
 )
-def test_a_caller_in_a_listed_name_is_whoever_asks(listed: str, asked: str, held: str | None) -> None:
+def test_a_caller_in_a_listed_name_is_the_caller_who_asks(listed: str, asked: str, held: str | None) -> None:
     assert chosen(One(asked), listed) == held
     assert chosen(Some([asked]), listed) == (None if held is None else [held])
 

@@ -239,7 +239,7 @@ def test_callers_whose_key_is_refused_together_cause_one_reading(store: Store) -
     assert len(store.reads) == 2
 
 
-def test_who_comes_while_a_refused_key_is_being_read_again_is_not_refused(store: Store) -> None:
+def test_a_request_that_comes_while_a_refused_key_is_read_again_is_not_refused(store: Store) -> None:
     held = fresh()
     held.current(Deadline(5))
     store.put("second")

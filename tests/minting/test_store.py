@@ -11,7 +11,7 @@ from minting.store import SealedStore
 from tests.functions.contract import Fresh
 
 
-def test_who_joined_a_moment_ago_is_let_in_though_it_is_full_by_now(
+def test_a_viewer_who_joined_a_moment_ago_is_let_in_although_it_is_full_by_now(
     function: Fresh, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored = SealedStore(function("odyssey").module.vendor.table, "kind", dict)

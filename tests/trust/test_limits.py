@@ -167,7 +167,7 @@ def test_all_of_a_callers_routes_share_a_limit(function: Fresh) -> None:
         ("VENDOR_PER_DAY", 11 * 3600 + 25 * 60 + 3.5),
     ],
 )
-def test_who_waits_as_long_as_told_is_served_and_a_second_earlier_is_not(
+def test_a_caller_who_waits_as_told_is_served_and_a_second_earlier_is_not(
     function: Fresh, clock: WallClock, setting: str, seconds: float
 ) -> None:
     convai = function("convai", **{setting: "1"})
@@ -210,7 +210,7 @@ def test_a_refused_call_reaches_neither_the_vendor_nor_the_secret(
 ) -> None:
     function(vendor.name).ask(vendor.event)
     expected, changes = REFUSALS[refusal]
-    # Without the key that other starts bring along: whoever wants it now has to fetch it.
+    # This start brings no key along, so a function that wants it has to fetch it.
     refused = function(vendor.name, AWS_LAMBDA_INITIALIZATION_TYPE="snap-start", **changes)
     refused.twin.calls.clear()
     wire.sent.clear()

@@ -82,7 +82,7 @@ def logged() -> Iterator[list[str]]:
 
 @pytest.fixture
 def talkative() -> Iterator[None]:
-    """Every library's loggers at DEBUG, as whoever looks for a fault sets them."""
+    """Every library's loggers at DEBUG, as somebody who looks for a fault sets them."""
     known = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in LIBRARIES]
     loggers = [logging.getLogger(name) for name in {*known, *LIBRARIES}]
     levels = [logger.level for logger in loggers]

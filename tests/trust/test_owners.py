@@ -47,7 +47,7 @@ def act(convai: "Function", action: str, token: str, sub: str = "alice") -> "Ans
 # The caller's own
 
 
-def test_who_minted_a_token_extends_it_from_any_environment(
+def test_the_caller_who_minted_a_token_extends_it_from_any_environment(
     function: Fresh, convai: "Function", vendor: ConvaiTwin
 ) -> None:
     token = mint(convai)

@@ -395,7 +395,7 @@ def test_an_operators_stop_stops_repeats_too(odyssey: "Function", bundle: "Bundl
 
 
 @pytest.mark.parametrize(("key", "kept"), [("k", slots.KEYED_SECONDS), (None, slots.REPEAT_SECONDS)])
-def test_repeats_of_one_session_are_bounded_and_who_waits_as_long_as_told_gets_another(
+def test_repeats_of_one_session_are_bounded_and_a_caller_who_waits_as_told_gets_another(
     odyssey: "Function", vendor: OdysseyTwin, clock: Clock, key: str | None, kept: int
 ) -> None:
     first = session_of(mint(odyssey, key))
@@ -437,14 +437,14 @@ def test_a_key_that_stands_for_a_new_session_has_all_its_repeats(
 # A session that its client has left
 
 
-def test_who_leaves_sessions_properly_is_never_locked_out(odyssey: "Function", vendor: OdysseyTwin) -> None:
+def test_a_caller_who_leaves_sessions_properly_is_never_locked_out(odyssey: "Function", vendor: OdysseyTwin) -> None:
     vendor.max_sessions = 2
     left = [leave(odyssey, vendor, mint(odyssey, str(number))) for number in range(7)]
     assert len(set(left)) == 7
     assert session_of(mint(odyssey, "one more")) in vendor.sessions
 
 
-def test_who_leaves_no_session_waits_for_the_vendor(odyssey: "Function", vendor: OdysseyTwin) -> None:
+def test_a_caller_who_leaves_no_session_waits_for_the_vendor(odyssey: "Function", vendor: OdysseyTwin) -> None:
     for number in range(2):
         vendor.disconnect(session_of(mint(odyssey, str(number))))
     assert mint(odyssey, "third").body["limit"] == "slots_per_caller"
@@ -618,7 +618,9 @@ def test_a_session_is_written_down_for_its_repeats_and_its_release_in_one_write(
     assert release(odyssey, first).status == 204
 
 
-def test_who_releases_without_leaving_meets_the_vendors_own_limit(odyssey: "Function", vendor: OdysseyTwin) -> None:
+def test_a_caller_who_releases_without_leaving_meets_the_vendors_own_limit(
+    odyssey: "Function", vendor: OdysseyTwin
+) -> None:
     vendor.max_sessions = 2
     for number in range(2):
         assert release(odyssey, session_of(mint(odyssey, str(number)))).status == 204
@@ -636,7 +638,7 @@ def test_every_session_that_was_released_still_counts_in_the_hour(function: Fres
 # A session that the vendor has cleaned up
 
 
-def test_who_asks_for_a_session_that_is_gone_gets_a_new_one_in_the_same_call(
+def test_a_request_for_a_session_that_is_gone_gets_a_new_one_in_the_same_call(
     odyssey: "Function", bundle: "Bundle", table: str, vendor: OdysseyTwin
 ) -> None:
     vendor.disconnect(session_of(mint(odyssey)))
@@ -698,7 +700,7 @@ def test_a_refused_slot_counts_nothing(function: Fresh, bundle: "Bundle", table:
 
 
 @pytest.mark.parametrize("limit", ["ODYSSEY_SLOTS", "ODYSSEY_SLOTS_PER_CALLER"])
-def test_a_slot_is_free_again_when_the_vendor_lets_go_and_who_waits_as_long_as_told_gets_it(
+def test_a_slot_is_free_when_the_vendor_lets_go_and_a_caller_who_waits_as_told_gets_it(
     function: Fresh, vendor: OdysseyTwin, clock: Clock, limit: str
 ) -> None:
     odyssey = function("odyssey", **AMPLE | {limit: "1"})
