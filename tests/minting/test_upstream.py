@@ -436,6 +436,24 @@ def test_nobody_asks_again_for_a_caller_who_has_had_an_answer(twin: PlainTwin, m
     assert len(twin.calls) == 1
 
 
+def missed(upstream: Upstream, seconds: float) -> bool:
+    """Whether a request that misses its deadline may have had an effect."""
+    with pytest.raises(Problem, match="vendor_timeout") as problem:
+        upstream.request("POST", "once", Where, Deadline(seconds))
+    return problem.value.ambiguous
+
+
+def test_time_that_ran_out_before_anything_was_sent_changed_nothing(twin: PlainTwin, names: Names) -> None:
+    assert missed(vendor(twin), 0) is False
+    names.slow.add("127.0.0.1")
+    assert missed(vendor(twin), 0.1) is False
+
+
+def test_time_that_ran_out_after_the_request_was_sent_may_have_changed_something(twin: PlainTwin) -> None:
+    twin.fault(Fault(delay=5))
+    assert missed(vendor(twin), 0.2) is True
+
+
 @pytest.mark.parametrize("mode", ["drop", "cut"])
 def test_a_request_whose_answer_was_lost_may_have_been_done(twin: PlainTwin, mode: Literal["drop", "cut"]) -> None:
     twin.fault(Fault(mode=mode))

@@ -332,6 +332,17 @@ def test_a_slot_that_the_vendor_did_not_give_is_given_back(
     assert used(bundle, table) == taken(0)
 
 
+def test_a_queue_that_outlasts_the_request_takes_no_slot(
+    function: Fresh, bundle: "Bundle", table: str, vendor: OdysseyTwin
+) -> None:
+    odyssey = function("odyssey", DEADLINE_SECONDS="0.6", ODYSSEY_QUEUE_SECONDS="15", **AMPLE)
+    vendor.busy_polls = 1000
+    assert mint(odyssey).body["code"] == "vendor_timeout"
+    assert marks(bundle, table) == []
+    vendor.busy_polls = 0
+    assert mint(function("odyssey", **AMPLE)).status == 201
+
+
 def test_the_next_try_after_a_slot_was_given_back_gets_it(function: Fresh, vendor: OdysseyTwin) -> None:
     odyssey = function("odyssey", ODYSSEY_SLOTS="1", ODYSSEY_QUEUE_SECONDS="0", CALLER_PER_HOUR="1")
     vendor.busy_polls = 2

@@ -17,15 +17,35 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from minting.deadline import Deadline, timed_out
 
 
-class Exchange(threading.local):
-    """What this thread does now: by which deadline, and whether it has sent anything yet."""
+class Call:
+    """One call to a vendor: its deadline, and whether anything of it was sent yet."""
 
-    deadline: Deadline
-    sent: bool
-
-    def begin(self, deadline: Deadline) -> None:
+    def __init__(self, deadline: Deadline) -> None:
         self.deadline = deadline
         self.sent = False
+
+    def seconds_or_raise(self) -> float:
+        """Seconds left. Raises `vendor_timeout`, which is ambiguous if anything was sent."""
+        seconds = self.deadline.seconds_left()
+        if seconds <= 0:
+            raise timed_out(sent=self.sent)
+        return seconds
+
+    def begin_to_send(self) -> None:
+        """Raises `vendor_timeout` if it is too late.
+
+        A caller who gives up at this moment must take the call for sent.
+        """
+        before, self.sent = self.sent, True
+        if self.deadline.seconds_left() <= 0:
+            self.sent = before
+            raise timed_out(sent=before)
+
+
+class Exchange(threading.local):
+    """The call that this thread works for now."""
+
+    call: Call
 
 
 exchange = Exchange()
@@ -51,11 +71,11 @@ class _Reader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._socket.settimeout(exchange.deadline.seconds_or_raise())
+        self._socket.settimeout(exchange.call.seconds_or_raise())
         try:
             return self._raw.readinto(buffer)
         except TimeoutError:
-            raise timed_out() from None
+            raise timed_out(sent=True) from None
 
     def close(self) -> None:
         self._raw.close()
@@ -75,8 +95,7 @@ class _Connection(HTTPConnection):
         """Sends the head. Without TLS, http.client connects only here, and that may take long."""
         if self.sock is None:
             self.connect()
-        exchange.deadline.seconds_or_raise()
-        exchange.sent = True
+        exchange.call.begin_to_send()
         super().endheaders(*args, **options)
 
 

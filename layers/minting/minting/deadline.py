@@ -36,7 +36,7 @@ class Deadline:
         """Seconds left. Raises `vendor_timeout` once the deadline has passed."""
         seconds = self.seconds_left()
         if seconds <= 0:
-            raise timed_out()
+            raise timed_out(sent=False)
         return seconds
 
     def settling(self) -> "Deadline":
@@ -50,6 +50,7 @@ class Deadline:
             self._whole.add_vendor_time(seconds)
 
 
-def timed_out() -> Problem:
-    """The problem of a request whose deadline has passed while it waited for the vendor."""
-    return Ambiguous("vendor_timeout", "The vendor did not answer in time. Try again.", retry_after=1)
+def timed_out(*, sent: bool) -> Problem:
+    """The problem of a request whose deadline has passed. If nothing was sent, it had no effect."""
+    kind = Ambiguous if sent else Problem
+    return kind("vendor_timeout", "The vendor did not answer in time. Try again.", retry_after=1)

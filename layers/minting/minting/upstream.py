@@ -17,7 +17,7 @@ import requests
 from urllib3.exceptions import HTTPError, MaxRetryError
 from urllib3.util import Retry
 
-from minting.connections import Adapter, exchange
+from minting.connections import Adapter, Call, exchange
 from minting.deadline import Deadline, timed_out
 from minting.decoding import DECODE_ERRORS
 from minting.problems import Ambiguous, Problem
@@ -102,23 +102,23 @@ class Upstream:
         return reply
 
     def _exchange(self, method: str, url: str, deadline: Deadline, headers: dict[str, str], json: object) -> Reply:
-        started = monotonic()
+        started, call = monotonic(), Call(deadline)
         try:
-            return self._workers.run(partial(self._send, method, url, deadline, headers, json), deadline)
+            return self._workers.run(partial(self._send, method, url, call, headers, json), deadline)
         except TimeoutError:
-            raise timed_out() from None
+            raise timed_out(sent=call.sent) from None
         finally:
             deadline.add_vendor_time(monotonic() - started)
 
-    def _send(self, method: str, url: str, deadline: Deadline, headers: dict[str, str], json: object) -> Reply:
-        exchange.begin(deadline)
+    def _send(self, method: str, url: str, call: Call, headers: dict[str, str], json: object) -> Reply:
+        exchange.call = call
         body = None if json is None else msgspec.json.encode(json)
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
-            return self._answer(method, url, headers, body, deadline.seconds_or_raise())
+            return self._answer(method, url, headers, body, call.seconds_or_raise())
         except (requests.RequestException, HTTPError) as error:
-            raise _unanswered(error) from None
+            raise _unanswered(error, sent=call.sent) from None
 
     def _answer(self, method: str, url: str, headers: dict[str, str], body: bytes | None, seconds: float) -> Reply:
         timeout = min(CONNECT_SECONDS, seconds)  # to connect and to send; connections.py bounds the reads
@@ -149,7 +149,7 @@ class _Retry(Retry):
     """
 
     def increment(self, method: str | None = None, url: str | None = None, response: Any = None, **rest: Any) -> Self:  # type: ignore[override]
-        exchange.deadline.seconds_or_raise()
+        exchange.call.seconds_or_raise()
         if response is not None and (self.get_retry_after(response) or 0) > MAX_RETRY_AFTER:
             raise MaxRetryError(rest.get("_pool"), url or "", rest.get("error"))  # type: ignore[arg-type]
         return super().increment(method, url, response, **rest)
@@ -158,7 +158,7 @@ class _Retry(Retry):
         return retry_after_seconds(response.headers.get("Retry-After", ""))
 
     def _is_read_error(self, err: Exception) -> bool:  # noqa: ARG002 - urllib3's signature
-        return exchange.sent
+        return exchange.call.sent
 
 
 _COMMON: dict[str, Any] = {
@@ -179,12 +179,12 @@ def _session() -> requests.Session:
     return session
 
 
-def _unanswered(error: Exception) -> Problem:
+def _unanswered(error: Exception, *, sent: bool) -> Problem:
     """A request that was never sent changed nothing at the vendor.
 
     One whose reply was lost may have.
     """
     if not isinstance(error, requests.ConnectionError):
         return malformed("The vendor's reply broke off or cannot be decoded. Try again later.")
-    kind = Ambiguous if exchange.sent else Problem
+    kind = Ambiguous if sent else Problem
     return kind("vendor_unavailable", "The vendor cannot be reached. Try again.", retry_after=2)
