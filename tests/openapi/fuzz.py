@@ -18,7 +18,13 @@ ROOT = Path(__file__).parents[2]
 
 LEAST = 5000
 
-PLENTY = dict.fromkeys(("CALLER_PER_HOUR", "VENDOR_PER_DAY", "ODYSSEY_SLOTS", "ODYSSEY_SLOTS_PER_CALLER"), "1000000")
+PLENTY = dict.fromkeys(
+    (
+        *("CALLER_PER_HOUR", "VENDOR_PER_DAY", "READS_CALLER_PER_HOUR", "READS_PER_DAY"),
+        *("BROADCASTS_CALLER_PER_HOUR", "BROADCASTS_PER_DAY", "ODYSSEY_SLOTS", "ODYSSEY_SLOTS_PER_CALLER"),
+    ),
+    "1000000",
+)
 
 
 def main() -> int:
