@@ -401,7 +401,7 @@ def test_no_default_lets_one_caller_take_more_than_a_quarter_of_a_day(deployed: 
         for setting in [name for name in settings if name.endswith("_PER_DAY") and "CALLER" not in name]:
             day, own = int(settings[setting]), int(settings["CALLER_PER_DAY"]) if setting == "VENDOR_PER_DAY" else 0
             shares[properties["Handler"], setting] = Rates(1, own, day).caller_share / day
-    assert len(shares) == 9
+    assert len(shares) > len(VENDORS)
     assert max(shares.values()) <= 0.25
 
 
