@@ -122,9 +122,11 @@ def serving() -> Iterator[tuple[Server, str]]:
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        for task in (tasks := asyncio.all_tasks(loop)):
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
             task.cancel()
-        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        if tasks:
+            loop.run_until_complete(asyncio.wait(tasks))
 
 
 HEAD = (
