@@ -41,7 +41,7 @@ type Item = dict[str, Any]
 
 
 class Write(NamedTuple):
-    """A conditional update of one item. Without an update it only checks its condition.
+    """A conditional update of one item.
 
     Expressions name attributes as `#name`, because DynamoDB reserves hundreds of words. `values`
     are str, int, bytes or a set of str.
@@ -94,7 +94,7 @@ class Table:
 
     def transact(self, writes: Sequence[Write], deadline: Deadline) -> None:
         """Makes all writes or none. Raises as `update`, for the first write whose condition does not hold."""
-        items = [{"Update" if write.update else "ConditionCheck": self._update(write)} for write in writes]
+        items = [{"Update": self._update(write)} for write in writes]
         try:
             self._send(self._client.transact_write_items, deadline, TransactItems=items)
         except aws.CallFailed as failure:
@@ -127,9 +127,11 @@ class Table:
 
     def _update(self, write: Write) -> dict[str, Any]:
         """The write as UpdateItem and TransactWriteItems take it."""
-        request: dict[str, Any] = {"TableName": self._table, "Key": self._key(write.key)}
-        if write.update:
-            request["UpdateExpression"] = write.update
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "Key": self._key(write.key),
+            "UpdateExpression": write.update,
+        }
         if write.condition:
             request |= {"ConditionExpression": write.condition, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
         names = NAME.findall(f"{write.update} {write.condition}")
