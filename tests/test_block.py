@@ -103,6 +103,24 @@ def test_a_leaked_token_leads_to_its_caller(table: Any, member: str) -> None:
     assert "blocked" in item(table, "convai", Caller("https://i.example", "lms", "learner-7"))
 
 
+def test_a_fingerprint_in_capitals_leads_to_the_same_caller(table: Any) -> None:
+    log(json.dumps({"token_sha256": "a" * 64, "caller": {"iss": "https://i.example", "sub": "mallory"}}))
+    block.main(["block", "--token-sha256", "A" * 64])
+    assert "blocked" in item(table, "convai", Caller("https://i.example", "mallory"))
+
+
+def test_a_caller_whose_use_of_anothers_token_was_refused_is_not_blocked(table: Any) -> None:
+    caller = {"iss": "https://i.example", "sub": "bob"}
+    log(json.dumps({"subject": f"token#{'0' * 64}", "caller": caller, "status": 404, "fault": "caller"}))
+    assert "no record of avatar-mint has the fingerprint" in failing(["block", "--token-sha256", "0" * 64])
+    assert table.scan()["Items"] == []
+
+
+def test_a_line_that_only_looks_like_json_is_passed_over(table: Any) -> None:
+    log('{"token_sha256": "' + "0" * 64)
+    assert "no record of avatar-mint has the fingerprint" in failing(["block", "--token-sha256", "0" * 64])
+
+
 def test_a_token_that_is_in_no_record_blocks_nobody(table: Any) -> None:
     log(f"not JSON, and it names {'0' * 64}")
     assert "no record of avatar-mint has the fingerprint" in failing(["block", "--token-sha256", "0" * 64])
@@ -110,7 +128,15 @@ def test_a_token_that_is_in_no_record_blocks_nobody(table: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["--sub", "alice"], ["--iss", "i"], [*ALICE, "--token-sha256", "0"], ["--user", "u"]]
+    "arguments",
+    [
+        *([], ["--sub", "alice"], ["--iss", "i"], ["--user", "u"]),
+        *(
+            [*ALICE, "--token-sha256", "0"],
+            ["--token-sha256", "0", "--iss", "i"],
+            ["--token-sha256", "0", "--user", "u"],
+        ),
+    ],
 )
 def test_a_command_that_names_no_caller_or_two_is_refused(
     arguments: list[str], capsys: pytest.CaptureFixture[str]

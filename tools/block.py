@@ -7,6 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from time import time
@@ -39,11 +40,14 @@ class Stack:
         return boto3.resource("dynamodb").Table(self._physical("LimitsTable"))
 
     def caller_who_got(self, fingerprint: str) -> Caller:
-        """The caller to whom a token with this SHA-256 was minted. Raises StackError if no record has it."""
+        """The caller to whom a token with this SHA-256 was minted. Raises StackError if no record has it.
+
+        The record of a refused request names whoever tried a token, not whoever got it.
+        """
         pages = boto3.client("logs").get_paginator("filter_log_events")
         found = pages.paginate(logGroupName=self._physical("FunctionLogGroup"), filterPattern=f'"{fingerprint}"')
         for record in _records(found):
-            if fingerprint in {record.get("token_sha256"), str(record.get("subject")).removeprefix("token#")}:
+            if "fault" not in record and fingerprint in _fingerprints(record):
                 caller = record["caller"]
                 return Caller(caller["iss"], caller["sub"], caller.get("user"))
         raise StackError(f"no record of {self._name} has the fingerprint {fingerprint}. It may be older than the log.")
@@ -53,12 +57,18 @@ class Stack:
         return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
 
+def _fingerprints(record: dict[str, Any]) -> set[str]:
+    """Of the token that the caller got, and of the one that it named."""
+    return {str(record.get("token_sha256")), str(record.get("subject")).removeprefix("token#")}
+
+
 def _records(pages: Any) -> Iterator[dict[str, Any]]:
     """The JSON lines of the functions' log."""
     for page in pages:
         for event in page["events"]:
             if event["message"].startswith("{"):
-                yield json.loads(event["message"])
+                with suppress(ValueError):  # a library's line may only look like JSON
+                    yield json.loads(event["message"])
 
 
 def block(table: Any, caller: Caller) -> str:
@@ -107,9 +117,10 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--iss", help="the iss claim of the caller's JWT, to the letter")
     parser.add_argument("--sub", help="the sub claim")
     parser.add_argument("--user", help="the user for whom a backend asked: Mint-On-Behalf-Of")
-    parser.add_argument("--token-sha256", help="the fingerprint of a token that the caller got")
+    parser.add_argument("--token-sha256", type=str.lower, help="the fingerprint of a token that the caller got")
     told = parser.parse_args(arguments)
-    if bool(told.token_sha256) is bool(told.iss and told.sub):
+    claims = (told.iss, told.sub)
+    if any((*claims, told.user)) if told.token_sha256 else not all(claims):
         parser.error("name the caller: either --iss and --sub, or --token-sha256")
     return told
 
