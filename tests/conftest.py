@@ -1,17 +1,15 @@
 """What the tests share: the bundle with its stand-ins, started once a process, and fresh functions in it."""
 
 import json
-import os
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache, wraps
+from functools import cache
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import boto3
 import pytest
-from botocore.config import Config
 from moto.core.model_instances import reset_model_data
 
 from local.bundle import AS_IT_IS, Bundle
@@ -40,15 +38,6 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
         items[:] = [item for item in items if "_bundle" not in getattr(item, "fixturenames", ())]
         items += [Lack.from_parent(session, name=lack) for lack in LACKS]
 
-
-CLIENT_VARIABLES = (
-    "AWS_ENDPOINT_URL",
-    "AWS_REGION",
-    "AWS_DEFAULT_REGION",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-)
-"""What a client is made from."""
 
 NOBODY = cast("Twin", SimpleNamespace(calls=[], keys={}, reset=lambda: None))
 """In the place of a vendor that is never asked, because its tokens are signed in the function."""
@@ -109,23 +98,6 @@ class Function:
         self._secrets.put_secret_value(SecretId=self.secret_id, SecretString=json.dumps(value))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _shared_clients() -> Iterator[None]:
-    """A botocore client takes 30 ms to make and keeps nothing of a test, so functions share one for each endpoint."""
-    make, made = aws.client, dict[tuple[object, ...], Any]()
-
-    @wraps(make)
-    def shared(service: str, *, once: bool = False) -> Any:
-        key = (service, once, aws.CONFIG, *(os.environ.get(name) for name in CLIENT_VARIABLES))
-        if key not in made:
-            made[key] = make(service, once=once)
-        return made[key]
-
-    aws.client = shared
-    yield
-    aws.client = make
-
-
 @pytest.fixture(scope="session")
 def _bundle() -> Iterator[Bundle]:
     with Bundle() as bundle:
@@ -140,7 +112,7 @@ def _warm_functions() -> dict[str, list[Function]]:
 
 @pytest.fixture(autouse=True)
 def _unloaded(_warm_functions: dict[str, list[Function]]) -> Iterator[None]:
-    """A fresh function is 10 MB of AWS clients, and its module stays loaded: hundreds of them make every collection slow.
+    """The module of a fresh function stays loaded, and hundreds of them make every collection slow.
 
     typing's own caches hold on to some modules, so they are emptied too. And moto keeps every copy of a table that it ever made.
     """
@@ -228,4 +200,4 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture
 def patient_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Functions wait a minute for AWS: moto answers many callers one by one, and does not know a repeated transaction."""
-    monkeypatch.setattr(aws, "CONFIG", aws.CONFIG.merge(Config(read_timeout=60)))
+    monkeypatch.setattr(aws, "TRY_SECONDS", 60)

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from botocore.config import Config
 
-from minting import aws, sealing, store
+from minting import sealing, store
 from minting.deadline import Deadline
 from minting.table import Item, Table
 from tests.functions.contract import FACTS, INVALID, MINT, NOT_FOUND, Fresh, faults, moment, said
@@ -369,13 +368,12 @@ def test_a_failed_registration_is_not_counted(
     assert used(bundle, table, "broadcasts") == taken(0)
 
 
-@pytest.mark.parametrize("start", ["on-demand", "snap-start"])
-def test_broadcasts_need_no_key_and_call_no_vendor(function: Fresh, wire: Wire, start: str) -> None:
-    odyssey = function("odyssey", "not set yet", AWS_LAMBDA_INITIALIZATION_TYPE=start)
-    assert wire.sent == [SECRET] * (start == "on-demand")
+def test_broadcasts_need_no_key_and_call_no_vendor(function: Fresh, wire: Wire) -> None:
+    odyssey = function("odyssey", "not set yet")
+    assert wire.sent == [SECRET]
     broadcast_id = registered(odyssey)
     assert (watch(odyssey, broadcast_id).status, end(odyssey, broadcast_id).status) == (200, 204)
-    assert wire.sent.count(SECRET) == (start == "on-demand")
+    assert wire.sent.count(SECRET) == 1
     assert odyssey.twin.calls == []
 
 
@@ -399,11 +397,7 @@ def test_an_operators_stop_ends_registering_only(function: Fresh, bundle: "Bundl
 
 
 @pytest.mark.parametrize("event", ROUTES)
-def test_without_the_table_every_broadcast_route_fails(
-    function: Fresh, nobody: str, monkeypatch: pytest.MonkeyPatch, event: str
-) -> None:
-    once: dict[str, Any] = {"retries": {"mode": "standard", "total_max_attempts": 1}}
-    monkeypatch.setattr(aws, "CONFIG", Config(read_timeout=0.1, **once))
+def test_without_the_table_every_broadcast_route_fails(function: Fresh, nobody: str, event: str) -> None:
     answer = function("odyssey", AWS_ENDPOINT_URL_DYNAMODB=nobody).ask(event)
     assert (answer.status, answer.body["code"], answer.body["fault"]) == (503, "limits_unavailable", "operator")
 

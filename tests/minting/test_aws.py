@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from itertools import repeat
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.twins.twin import Fault
-from minting import aws, keyring, table, workers
+from minting import aws, keyring, table
 from minting.breaker import THRESHOLD
 from minting.deadline import SETTLING_SECONDS, Deadline
 from minting.keyring import Keyring
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from tests.conftest import Function
 
 SOON = 0.3
-"""Seconds. AWS's own bounds (`aws.CONFIG`) are some times that."""
+"""Seconds. A call's own bound (`aws.TRY_SECONDS`) is some times that."""
 
 
 @pytest.fixture
@@ -45,13 +44,9 @@ def nameless(names: Names) -> str:
 
 
 @pytest.fixture(params=["silent", "nameless"])
-def unreachable(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def unreachable(request: pytest.FixtureRequest, account: Callable[[str], None]) -> None:
     """AWS, where no call ends by itself within the deadline."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", request.getfixturevalue(request.param))
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "none")
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    account(request.getfixturevalue(request.param))
 
 
 READS: dict[str, tuple[Callable[[Deadline], object], str]] = {
@@ -96,73 +91,36 @@ def test_a_key_that_is_held_mints_though_secrets_manager_cannot_be_found(
     made = function("trulience")
     held = made.module.vendor._keyring
     held._held_until = 0.0
-    held._client = aws._session().create_client("secretsmanager", "us-east-1", endpoint_url=nameless)
+    held._client._url = nameless
     assert made.ask("trulience-mint").status == 201
-
-
-def test_an_aws_call_that_found_no_thread_in_time_is_never_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "THREADS", 1)
-    monkeypatch.setattr(aws, "_workers", workers.Workers("aws"))
-    over = threading.Event()
-    made: list[str] = []
-    calls: list[Callable[..., Any]] = [over.wait, lambda: made.append("abandoned")]
-    for call in calls:
-        with pytest.raises(aws.CallFailed, match="TimeoutError"):
-            aws.call(call, Deadline(0.05))
-    over.set()
-    assert aws.call(lambda: {"made": made}, Deadline(5)) == {"made": []}
-
-
-class AtOnce:
-    """In the place of a pool: threads that are as fast as can be."""
-
-    def submit(self, work: Callable[[], object]) -> Future[object]:
-        done: Future[object] = Future()
-        done.set_result(work())
-        return done
-
-
-@pytest.mark.parametrize("seconds", [0, -1])
-def test_after_the_deadline_aws_is_not_asked(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    monkeypatch.setattr(aws._workers, "_threads", AtOnce())
-    assert aws.call(lambda: {"asked": True}, Deadline(5)) == {"asked": True}
-    with pytest.raises(aws.CallFailed):
-        aws.call(pytest.fail, Deadline(seconds))
 
 
 # What was abandoned
 
 
 class Late:
-    """Stands before an operation of the table. It is made once, but its answer does not come in time."""
+    """Stands before the table. The first call of an operation is made, but its answer does not come in time."""
 
     def __init__(self, made: "Function", operation: str) -> None:
-        self._client = made.module.vendor.table._client
+        self._table = made.module.vendor.table
+        self._client = self._table._client
         self._operation = operation
-        self._do = getattr(self._client, operation)
-        setattr(self._client, operation, self)
-        self.over = threading.Event()
+        self._table._client = self
 
-    def __call__(self, **request: Any) -> Any:
-        answer = self._do(**request)
-        setattr(self._client, self._operation, self._do)
-        self.over.wait(30)
-        return answer
-
-
-@pytest.fixture
-def late() -> Iterator[Callable[["Function", str], None]]:
-    stood: list[Late] = []
-    yield lambda made, operation: stood.append(Late(made, operation))
-    for each in stood:
-        each.over.set()
+    def call(self, operation: str, request: dict[str, Any], deadline: Deadline, *, once: bool = False) -> Any:
+        answer = self._client.call(operation, request, deadline, once=once)
+        if operation != self._operation:
+            return answer
+        self._table._client = self._client
+        threading.Event().wait(deadline.seconds_left())
+        raise aws.CallFailed("TimeoutError", unsure=True)
 
 
 def test_a_claim_whose_answer_came_late_keeps_no_slot_and_counts_nothing(
-    function: Fresh, bundle: "Bundle", table: str, late: Callable[["Function", str], None]
+    function: Fresh, bundle: "Bundle", table: str
 ) -> None:
     odyssey = function("odyssey", DEADLINE_SECONDS="1", ODYSSEY_SLOTS_PER_CALLER="1")
-    late(odyssey, "transact_write_items")
+    Late(odyssey, "TransactWriteItems")
     answer = odyssey.ask("odyssey-mint")
     assert (answer.status, answer.body["code"]) == (503, "limits_unavailable")
     assert odyssey.twin.calls == []
@@ -171,11 +129,9 @@ def test_a_claim_whose_answer_came_late_keeps_no_slot_and_counts_nothing(
     assert function("odyssey", ODYSSEY_SLOTS_PER_CALLER="1").ask("odyssey-mint").status == 201
 
 
-def test_a_callers_count_whose_answer_came_late_stays_counted(
-    function: Fresh, bundle: "Bundle", table: str, late: Callable[["Function", str], None]
-) -> None:
+def test_a_callers_count_whose_answer_came_late_stays_counted(function: Fresh, bundle: "Bundle", table: str) -> None:
     trulience = function("trulience", DEADLINE_SECONDS="1")
-    late(trulience, "update_item")
+    Late(trulience, "UpdateItem")
     answer = trulience.ask("trulience-mint")
     assert (answer.status, answer.body["code"]) == (503, "limits_unavailable")
     assert trulience.twin.calls == []

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from minting import connections
+from minting.aws import DYNAMODB, CallFailed, Client
 from minting.deadline import Deadline
 from minting.problems import Problem
 from minting.upstream import Upstream
@@ -92,11 +93,14 @@ def root() -> Signed:
 
 
 @pytest.fixture
-def trusted(root: Signed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Puts one root in the place of those that requests trusts by default. Nothing else about the check is touched."""
+def trusted(root: Signed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Puts one root in the place of those that the layer carries. Nothing else about the check is touched."""
     bundle = tmp_path / "root.pem"
     bundle.write_bytes(root.certificate.public_bytes(Encoding.PEM))
-    monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(bundle))
+    monkeypatch.setattr("certifi.where", lambda: str(bundle))
+    connections.trusted.cache_clear()
+    yield
+    connections.trusted.cache_clear()
 
 
 @pytest.fixture
@@ -150,13 +154,31 @@ def test_a_vendor_with_a_bad_certificate_is_sent_nothing(
     assert vendor.requests == []
 
 
+@pytest.mark.usefixtures("trusted")
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
+def test_aws_with_a_bad_certificate_is_sent_nothing(
+    root: Signed,
+    tls: Callable[[Signed], ssl.SSLContext],
+    account: Callable[[str], None],
+    bad: Callable[[Signed], Signed],
+) -> None:
+    with answering(tls(bad(root))) as stand_in:
+        account(stand_in.url)
+        with pytest.raises(CallFailed, match="SSLError") as failed:
+            Client(DYNAMODB).call("GetItem", {}, Deadline(5))
+    assert not failed.value.unsure
+    assert stand_in.connections == 2
+    assert stand_in.requests == []
+
+
 def test_the_environment_adds_no_root(
     root: Signed, good: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = tmp_path / "root.pem"
     bundle.write_bytes(root.certificate.public_bytes(Encoding.PEM))
-    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "AWS_CA_BUNDLE"):
         monkeypatch.setenv(variable, str(bundle))
+    connections.trusted.cache_clear()
     with answering(good) as vendor:
         assert problem_of(Upstream(vendor.url)).code == "vendor_unavailable"
     assert vendor.requests == []
@@ -206,5 +228,5 @@ def test_what_a_late_name_was_looked_up_for_is_not_sent(good: ssl.SSLContext, na
         upstream = Upstream(vendor.url)
         assert problem_of(upstream, seconds=0.1).code == "vendor_timeout"
         names.found.set()
-        upstream._workers._threads.shutdown()
+        upstream._transport._workers._threads.shutdown()
     assert vendor.requests == []

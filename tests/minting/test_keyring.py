@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
+from minting.aws import CallFailed
 from minting.callers import Caller
 from minting.deadline import Deadline
 from minting.keyring import MAX_AGE, REREAD_INTERVAL, Keyring
@@ -21,8 +21,8 @@ REFUSAL = KeyRejected("vendor_key_rejected", "refused")
 SHOWN = "shown-nowhere"
 
 
-def error(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": f"about {SHOWN}"}}, "GetSecretValue")
+def failure(code: str, status: int = 400) -> CallFailed:
+    return CallFailed(code, code, {"__type": code, "Message": f"about {SHOWN}"}, unsure=status >= 500)
 
 
 class Store:
@@ -36,7 +36,8 @@ class Store:
     def put(self, key: str) -> None:
         self.value = {"SecretString": json.dumps({"api_key": key})}
 
-    def get_secret_value(self, **request: str) -> dict[str, str]:
+    def call(self, operation: str, request: dict[str, str], _: Deadline) -> dict[str, str]:
+        assert operation == "GetSecretValue"
         self.reads.append(request)
         self.during()
         if isinstance(self.value, Exception):
@@ -48,7 +49,7 @@ class Store:
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Store:
     store = Store({"SecretString": '{"api_key": "first"}'})
-    monkeypatch.setattr("minting.aws.client", lambda _: store)
+    monkeypatch.setattr("minting.aws.Client", lambda _: store)
     return store
 
 
@@ -89,12 +90,15 @@ def test_a_key_is_read_once_until_it_is_too_old(store: Store, clock: Clock) -> N
 
 
 PASSING = [
-    *map(error, ["InternalServiceError", "ThrottlingException", "RequestTimeout", "ServiceUnavailable"]),
-    EndpointConnectionError(endpoint_url="https://aws.example"),
-    ReadTimeoutError(endpoint_url="https://aws.example"),
+    *map(failure, ["ThrottlingException", "RequestTimeout"]),
+    *(failure(code, 500) for code in ("InternalServiceError", "ServiceUnavailable")),
+    CallFailed("NewConnectionError", unsure=False),
+    CallFailed("TimeoutError", unsure=True),
 ]
 LASTING = [
-    *map(error, ["ResourceNotFoundException", "AccessDeniedException", "InvalidRequestException", "DecryptionFailure"]),
+    *map(
+        failure, ["ResourceNotFoundException", "AccessDeniedException", "InvalidRequestException", "DecryptionFailure"]
+    ),
 ]
 
 
@@ -144,11 +148,11 @@ def test_a_right_or_a_secret_taken_away_ends_the_use_of_the_key(store: Store, cl
 
 
 @pytest.mark.parametrize("outage", LASTING)
-def test_what_aws_says_is_noted_by_its_code_alone(store: Store, outage: ClientError) -> None:
+def test_what_aws_says_is_noted_by_its_code_alone(store: Store, outage: CallFailed) -> None:
     store.value = outage
     with pytest.raises(Problem) as problem:
         fresh().current(Deadline(5))
-    assert problem.value.__notes__ == [f"secret the-secret: {outage.response['Error']['Code']}"]
+    assert problem.value.__notes__ == [f"secret the-secret: {outage.code}"]
     assert problem.value.__cause__ is None
     assert problem.value.__suppress_context__
 
@@ -157,7 +161,7 @@ def test_what_aws_says_is_noted_by_its_code_alone(store: Store, outage: ClientEr
     "value",
     [
         {},
-        {"SecretBinary": b'{"api_key": "first"}'},
+        {"SecretBinary": "eyJhcGlfa2V5IjogImZpcnN0In0="},
         *(
             {"SecretString": text}
             for text in (

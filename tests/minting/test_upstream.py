@@ -27,13 +27,14 @@ from minting import workers
 from minting.deadline import Deadline
 from minting.problems import KeyRejected, Problem
 from minting.replies import Reply, interpret_status
-from minting.upstream import MAX_REPLY_BYTES, Upstream, segment
+from minting.transport import MAX_REPLY_BYTES
+from minting.upstream import Upstream, segment
 from tests.minting.conftest import Names
 from tests.minting.raw import RawServer
 
 KEY = {"X-Api-Key": "the-key"}
-HEADERS = 8
-"""How many a call sends: five of the client's, the key, and two about the body."""
+HEADERS = 7
+"""How many a call sends: the host, three of the client's, the key, and two about the body."""
 GZIP_HEAD = 10
 
 
@@ -344,7 +345,7 @@ DRIPPING = Fault(path="/drip", mode="drip", pause=0.1)
 
 def finished(upstream: Upstream) -> Upstream:
     """The vendor, once no thread does anything for it any more."""
-    upstream._workers._threads.shutdown()
+    upstream._transport._workers._threads.shutdown()
     return upstream
 
 

@@ -1,18 +1,14 @@
 """The table of limits as tests see it: what it holds, what is asked of it, and what it says when it is in trouble."""
 
-import inspect
 import json
 import re
 from functools import cache
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.awsrequest import AWSResponse
-from botocore.compat import HTTPHeaders
-from urllib3 import HTTPResponse
 
 from minting import aws
+from minting.replies import Reply
 from tests.conftest import client
 
 if TYPE_CHECKING:
@@ -21,39 +17,35 @@ if TYPE_CHECKING:
     from local.bundle import Bundle
 
 CHANGE, TRANSACTION, READ = "dynamodb.UpdateItem", "dynamodb.TransactWriteItems", "dynamodb.GetItem"
-SECRET = "secrets-manager.GetSecretValue"
+SECRET = "secretsmanager.GetSecretValue"
 
 
 class Wire:
-    """What the functions made after it send to AWS: `sent` names each request, `answers` are given in AWS's place.
+    """What functions send to AWS: `sent` names each request, `answers` are given in AWS's place.
 
     An answer is taken for a request to the table; None, or none left, lets the request pass.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sent: list[str] = []
-        self.answers: Iterator[AWSResponse | None] = iter(())
-        self._make = inspect.unwrap(aws.client)  # a client of its own, because it is listened to
-        monkeypatch.setattr(aws, "client", self._client)
+        self.answers: Iterator[Reply | None] = iter(())
+        send = aws.Client._send
 
-    def _client(self, service: str, *, once: bool = False) -> Any:
-        made = self._make(service, once=once)
-        made.meta.events.register("before-send", self._send)
-        return made
+        def listened(client: aws.Client, operation: str, *rest: Any) -> Reply:
+            self.sent.append(f"{client._service.name}.{operation}")
+            answer = next(self.answers, None) if client._service is aws.DYNAMODB else None
+            return answer or send(client, operation, *rest)
 
-    def _send(self, event_name: str, **_: Any) -> AWSResponse | None:
-        request = event_name.removeprefix("before-send.")
-        self.sent.append(request)
-        return next(self.answers, None) if request.startswith("dynamodb.") else None
+        monkeypatch.setattr(aws.Client, "_send", listened)
 
 
-def trouble(code: str, status: int = 400, **members: object) -> AWSResponse:
+def trouble(code: str, status: int = 400, **members: object) -> Reply:
     """DynamoDB's answer to a request that it does not do."""
     body = json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", **members}).encode()
-    return AWSResponse("", status, HTTPHeaders(), HTTPResponse(BytesIO(body), preload_content=False))
+    return Reply(status, {}, body)
 
 
-def cancelled(*reasons: str) -> AWSResponse:
+def cancelled(*reasons: str) -> Reply:
     """DynamoDB's answer to a transaction of which nothing was done."""
     return trouble("TransactionCanceledException", CancellationReasons=[{"Code": reason} for reason in reasons])
 

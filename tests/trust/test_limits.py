@@ -3,15 +3,13 @@
 import json
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.awsrequest import AWSResponse
-from botocore.config import Config
 
 from local.twins.twin import Fault
 from minting import aws
@@ -210,8 +208,8 @@ def test_a_refused_call_reaches_neither_the_vendor_nor_the_secret(
 ) -> None:
     function(vendor.name).ask(vendor.event)
     expected, changes = REFUSALS[refusal]
-    # This start brings no key along, so a function that wants it has to fetch it.
-    refused = function(vendor.name, AWS_LAMBDA_INITIALIZATION_TYPE="snap-start", **changes)
+    refused = function(vendor.name, **changes)
+    refused.module.vendor._keyring._held = None  # so a function that wants the key has to fetch it
     refused.twin.calls.clear()
     wire.sent.clear()
     another = {"content-type": "application/json", "idempotency-key": "another mint, and no repeat"}
@@ -318,17 +316,13 @@ def nobody() -> Iterator[str]:
         yield f"http://127.0.0.1:{held.getsockname()[1]}"
 
 
-ONCE: dict[str, Any] = {"retries": {"mode": "standard", "total_max_attempts": 1}}
-"""Not the second try half a second later."""
-
-
 @pytest.mark.parametrize("vendor", ALL, ids=lambda vendor: vendor.name)
 @pytest.mark.parametrize("outage", ["nobody", "silent"])
 def test_nobody_mints_while_the_table_is_out_of_reach(
     function: Fresh, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, vendor: Vendor, outage: str
 ) -> None:
     table = request.getfixturevalue(outage)
-    monkeypatch.setattr(aws, "CONFIG", Config(read_timeout=0.1, **ONCE))
+    monkeypatch.setattr(aws, "TRY_SECONDS", 0.1)
     made = function(vendor.name, AWS_ENDPOINT_URL_DYNAMODB=table)
     answer = made.ask(vendor.event)
     assert said(answer) == UNAVAILABLE
@@ -337,24 +331,22 @@ def test_nobody_mints_while_the_table_is_out_of_reach(
     assert made.twin.calls == []
 
 
-TROUBLES: dict[str, Callable[[], AWSResponse]] = {
-    "denied": lambda: trouble("AccessDeniedException"),
-    "no table": lambda: trouble("ResourceNotFoundException"),
-    "account's limit": lambda: trouble("RequestLimitExceeded"),
-    "broken": lambda: trouble("InternalServerError", 500),
+TROUBLES = {
+    "denied": trouble("AccessDeniedException"),
+    "no table": trouble("ResourceNotFoundException"),
+    "account's limit": trouble("RequestLimitExceeded"),
+    "broken": trouble("InternalServerError", 500),
 }
 
 
 @pytest.mark.parametrize("vendor", ALL, ids=lambda vendor: vendor.name)
-def test_nobody_mints_while_the_table_is_in_trouble(
-    function: Fresh, wire: Wire, monkeypatch: pytest.MonkeyPatch, vendor: Vendor
-) -> None:
-    monkeypatch.setattr(aws, "CONFIG", Config(**ONCE))
+def test_nobody_mints_while_the_table_is_in_trouble(function: Fresh, wire: Wire, vendor: Vendor) -> None:
     made = function(vendor.name)
     outcomes = {}
     for name, answer in TROUBLES.items():
-        wire.answers = iter([answer()])
+        wire.answers = repeat(answer)
         outcomes[name] = said(made.ask(vendor.event))
+    wire.answers = iter(())
     assert outcomes == dict.fromkeys(TROUBLES, UNAVAILABLE)
     assert made.twin.calls == []
     assert made.ask(vendor.event).status == 201

@@ -16,12 +16,13 @@ from unittest.mock import patch
 
 import msgspec
 import pytest
-from botocore.exceptions import ClientError
 
 from local.bundle import AS_IT_IS, Bundle
 from local.functions import ROOT
 from local.twins import twins
 from local.twins.twin import Fault
+from minting import aws
+from minting.replies import Reply
 from tests.conftest import client
 from tests.functions.contract import Fresh
 from tests.trust.unlimited import replies
@@ -35,7 +36,7 @@ type Drive = Callable[["Function", Vendor], None]
 
 KEY, TOKEN, CALLER = "canary-key-5fe1c0", "canary-token-93bb27", "canary-caller-d04a6e"
 TEXT = f"{KEY} {TOKEN} {{key}}"  # the twin puts in the key that it was sent
-LIBRARIES = ("aws_lambda_powertools", "boto3", "botocore", "charset_normalizer", "requests", "urllib3")
+LIBRARIES = ("aws_lambda_powertools", "urllib3")
 
 
 def _forms(plain: bytes) -> list[str]:
@@ -72,6 +73,7 @@ class Collector(logging.Handler):
 def logged() -> Iterator[list[str]]:
     """What reaches a root logger at DEBUG."""
     root, collector = logging.getLogger(), Collector()
+    collector.addFilter(lambda record: not record.name.startswith("botocore"))  # the tests' own client of AWS
     level = root.level
     root.addHandler(collector)
     root.setLevel(logging.DEBUG)
@@ -100,15 +102,17 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Replaced:
-    """Stands in for Secrets Manager: gives `value`, or raises it."""
+    """Stands in for Secrets Manager: gives `value`, or answers as a Reply does."""
 
     def __init__(self, value: object) -> None:
         self.value = value
 
-    def get_secret_value(self, **_: str) -> Any:
-        if isinstance(self.value, Exception):
-            raise self.value
-        return {"SecretString": self.value}
+    def call(self, *_: object) -> Any:
+        return aws._answer(self.value) if isinstance(self.value, Reply) else {"SecretString": self.value}
+
+
+def refusal(code: str, status: int) -> Reply:
+    return Reply(status, {}, json.dumps({"__type": code, "Message": KEY, KEY: TOKEN}).encode())
 
 
 def successes(made: "Function", vendor: Vendor) -> dict[str, dict[str, Any]]:
@@ -267,8 +271,8 @@ PATHS: dict[str, Drive] = {
         f'{{"app_id": "{"0" * 32}", "app_certificate": "{KEY.encode().hex()}"}}',
         f'{{"app_id": "{"0" * 32}", "app_certificate": "{KEY.encode().hex()[:31]}"}}',
     ),
-    "secret denied": keep(ClientError({"Error": {"Code": "AccessDeniedException", "Message": KEY}}, KEY)),
-    "no secret": keep(ClientError({"Error": {"Code": "InternalServiceError", "Message": KEY}}, KEY)),
+    "secret denied": keep(refusal("AccessDeniedException", 400)),
+    "no secret": keep(refusal("InternalServiceError", 500)),
 }
 NO_VENDOR = [
     *("success", "refused", "exception", "undecodable", "secret of another form", "secret of another kind"),

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
 
+from minting.aws import CallFailed
 from minting.keyring import MAX_AGE, REREAD_INTERVAL
 from tests.functions.contract import Fresh
 from tests.trust.vendors import ALL, ASKED, Vendor, admit
@@ -32,9 +32,9 @@ class Reads:
         self.count = 0
         self.outage: Exception | None = None
 
-    def get_secret_value(self, **request: str) -> Any:
+    def call(self, *request: Any) -> Any:
         self.count += 1
-        answer = self._client.get_secret_value(**request)
+        answer = self._client.call(*request)
         threading.Event().wait(0.02)
         if self.outage:
             raise self.outage
@@ -155,8 +155,8 @@ def test_a_key_replaced_by_another_bad_one_is_refused_and_looked_up_again(
     assert (reads.count, carried(made)) == (2, {OLD: 1, NEW: 2})
 
 
-DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": ""}}, "GetSecretValue")
-UNREACHABLE = EndpointConnectionError(endpoint_url="https://aws.example")
+DENIED = CallFailed("AccessDeniedException", "AccessDeniedException", unsure=False)
+UNREACHABLE = CallFailed("NewConnectionError", unsure=False)
 
 
 @pytest.mark.parametrize("vendor", ALL, ids=lambda vendor: vendor.name)

@@ -16,13 +16,7 @@ ALLOWED = {"SPATIUS_AVATAR_IDS": "*", "TRULIENCE_AVATAR_IDS": "*", "ODYSSEY_QUEU
 class NoTable:
     """A table of limits that is always empty and takes whatever is written."""
 
-    def transact_write_items(self, **_: Any) -> dict[str, Any]:
-        return {}
-
-    def update_item(self, **_: Any) -> dict[str, Any]:
-        return {}
-
-    def get_item(self, **_: Any) -> dict[str, Any]:
+    def call(self, *_: Any, **__: Any) -> dict[str, Any]:
         return {}
 
 
@@ -30,7 +24,7 @@ def without_limits(bundle: Bundle, vendor: str, secret: object = None, **changes
     """A fresh function without limits and queue, and with every avatar allowed. `secret` is JSON or text."""
     value = parameters.secret(vendor) if secret is None else secret
     made = Function(bundle, vendor, ALLOWED | changes, value if isinstance(value, str) else json.dumps(value))
-    made.module.vendor.table._client = made.module.vendor.table._client_once = NoTable()
+    made.module.vendor.table._client = NoTable()
     return made
 
 

@@ -27,7 +27,7 @@ LAYER = BUILD / "MintingLayer/python"
 FUNCTIONS = {folder.name.removesuffix("Function").lower(): folder for folder in BUILD.glob("*Function")}
 EVENTS = sorted((ROOT / "events").glob("*.json"))
 
-CARRIED = ("aws_lambda_powertools", "minting", "msgspec", "requests", "urllib3")
+CARRIED = ("aws_lambda_powertools", "certifi", "minting", "msgspec", "urllib3")
 LEFT_TO_LAMBDA = (
     "awslambdaric",
     "snapshot-restore-py",

@@ -16,12 +16,11 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from minting.callers import Caller
 from minting.problems import Problem
 
-for library in map(logging.getLogger, ("boto3", "botocore", "requests", "urllib3")):
-    # At DEBUG these libraries log whole requests, including the secret. Keep them silent whatever
-    # the log level.
-    library.setLevel(logging.WARNING)
-    library.addHandler(logging.NullHandler())
-    library.propagate = False
+library = logging.getLogger("urllib3")
+# At DEBUG it logs requests. Keep it silent whatever the log level.
+library.setLevel(logging.WARNING)
+library.addHandler(logging.NullHandler())
+library.propagate = False
 
 
 class Record(msgspec.Struct, kw_only=True, omit_defaults=True):

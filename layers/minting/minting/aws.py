@@ -1,103 +1,129 @@
-"""AWS clients. Region, endpoint and credentials come from the Lambda runtime.
+"""The calls to AWS that a function makes, over the connections that vendors' calls use too.
 
-The timeouts and the faster import are ours.
-
-The clients are botocore's own, which boto3 wraps. `import boto3` alone costs a fifth of a cold
-start.
+botocore would take more of a cold start than everything else together. DECISIONS.md has the figures.
 """
 
-import gzip
-from collections.abc import Callable
-from functools import cache, partial
-from pathlib import Path
-from typing import Any
+import random
+from datetime import UTC, datetime
+from time import sleep
+from typing import Any, NamedTuple
 
-import botocore.session
 import msgspec
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.loaders import JSONFileLoader, Loader
 
 from minting.deadline import Deadline
-from minting.workers import Workers
+from minting.replies import Reply
+from minting.settings import Account, load
+from minting.signing import Credentials, Signer
+from minting.transport import Outgoing, Repeats, Transport, Unanswered
 
-CONFIG = Config(
-    connect_timeout=1,
-    read_timeout=2,
-    retries={"mode": "standard", "total_max_attempts": 2},
-    parameter_validation=False,  # keys.py and table.py build every request, and AWS checks it anyway
-)
-"""AWS answers in milliseconds unless it is in trouble.
+TRY_SECONDS = 3.0
+"""The longest time for one of two tries. AWS answers in milliseconds unless it is in trouble."""
 
-At worst a call takes about 6 s of a request's 20 s. These timeouts do not limit a DNS look-up. The
-deadline does.
-"""
+PAUSE_SECONDS = 0.05
+"""The longest pause before the second try, as in AWS's own SDKs."""
 
-SERVICES = ["dynamodb", "secretsmanager"]
+SUFFIXES = {
+    "cn-": "amazonaws.com.cn",
+    "eusc-": "amazonaws.eu",
+    "us-iso-": "c2s.ic.gov",
+    "us-isob-": "sc2s.sgov.gov",
+    "eu-isoe-": "cloud.adc-e.uk",
+    "us-isof-": "csp.hci.ic.gov",
+}
+"""The domains of AWS's partitions, by the beginning of a region. All others have amazonaws.com."""
 
 type Answer = dict[str, Any]
+
+
+class Service(NamedTuple):
+    """One of AWS's services: its name in host names and signatures, in requests, and its version of JSON."""
+
+    name: str
+    target: str
+    json_version: str
+
+
+DYNAMODB = Service("dynamodb", "DynamoDB_20120810", "1.0")
+SECRETS_MANAGER = Service("secretsmanager", "secretsmanager", "1.1")
 
 
 class CallFailed(Exception):  # noqa: N818 - an outcome, not an error
     """The call to AWS failed.
 
-    `code` is AWS's error code, and `answer` is its whole answer. Without an answer in time, `code`
-    is None: AWS may have made the change, or may still make it. `reason` is for the operator.
+    `reason` is for the operator. `code` is AWS's error code, and None without an answer. `answer` is
+    AWS's whole answer. `unsure`: AWS may have made the change, or may still make it.
     """
 
-    def __init__(self, reason: str, code: str | None = None, answer: Answer | None = None) -> None:
+    def __init__(self, reason: str, code: str | None = None, answer: Answer | None = None, *, unsure: bool) -> None:
         super().__init__(reason)
         self.reason = reason
         self.code = code
         self.answer = answer or {}
+        self.unsure = unsure
+
+    @property
+    def refused(self) -> bool:
+        """Whether AWS answered that it does not make this call."""
+        return self.code is not None and not self.unsure
 
 
-def call(operation: Callable[..., Answer], deadline: Deadline, **request: Any) -> Answer:
-    """Calls an operation of a client and returns AWS's answer.
+class Client:
+    """Calls one service with the credentials of the function's role, which Lambda puts into the environment."""
 
-    Raises CallFailed, never later than the deadline.
-    """
-    try:
-        return _workers.run(partial(operation, **request), deadline)
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        raise CallFailed(code, code, dict(error.response)) from None
-    except (BotoCoreError, TimeoutError) as error:
-        raise CallFailed(type(error).__name__) from None
+    def __init__(self, service: Service) -> None:
+        account = load(Account)
+        self._service = service
+        self._url = _endpoint(service, account)
+        credentials = Credentials(account.aws_access_key_id, account.aws_secret_access_key, account.aws_session_token)
+        self._signer = Signer(credentials, account.aws_region, service.name)
 
+    def call(self, operation: str, request: dict[str, Any], deadline: Deadline, *, once: bool = False) -> Answer:
+        """Calls an operation and returns AWS's answer.
 
-_workers = Workers("aws")
+        Tries twice if AWS does not answer or is in trouble. With `once`, only if nothing was sent.
+        Raises CallFailed, never later than the deadline.
+        """
+        try:
+            return self._try(operation, request, deadline)
+        except CallFailed as failure:
+            pause = random.uniform(0, PAUSE_SECONDS)  # noqa: S311 - no secret
+            if failure.refused or (once and failure.unsure) or deadline.seconds_left() <= pause:
+                raise
+        sleep(pause)
+        return self._try(operation, request, deadline)
 
+    def _try(self, operation: str, request: dict[str, Any], deadline: Deadline) -> Answer:
+        body = msgspec.json.encode(request)
+        try:
+            return _answer(self._send(operation, body, deadline.at_most(TRY_SECONDS)))
+        except Unanswered as failure:
+            raise CallFailed(failure.reason, unsure=failure.sent) from None
 
-class _Models(JSONFileLoader):
-    """Decodes botocore's service models with msgspec: the same values in a third of the time."""
-
-    def load_file(self, file_path: str) -> Any:
-        for ending, decompress in ((".json", bytes), (".json.gz", gzip.decompress)):
-            file = Path(file_path + ending)
-            if file.is_file():
-                return msgspec.json.decode(decompress(file.read_bytes()))
-        return None
-
-
-class _Loader(Loader):
-    """botocore's loader, which does not search the models of 400 services for ours."""
-
-    FILE_LOADER_CLASS = _Models
-
-    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - botocore's signature
-        return SERVICES
-
-
-def client(service: str, *, once: bool = False) -> Any:
-    """A low-level client of one of SERVICES. With `once`, it never sends a request again."""
-    config = CONFIG.merge(Config(retries={"total_max_attempts": 1})) if once else CONFIG
-    return _session().create_client(service, config=config)
+    def _send(self, operation: str, body: bytes, deadline: Deadline) -> Reply:
+        headers = {
+            "content-type": f"application/x-amz-json-{self._service.json_version}",
+            "x-amz-target": f"{self._service.target}.{operation}",
+        }
+        signed = self._signer.headers(self._url, headers, body, datetime.now(UTC))
+        return _transport.send(Outgoing("POST", self._url, signed, body), deadline, Repeats.never())
 
 
-@cache
-def _session() -> botocore.session.Session:
-    """One session for all clients, so that the partitions' endpoints are loaded once."""
-    session = botocore.session.get_session()
-    session.register_component("data_loader", _Loader())
-    return session
+_transport = Transport("aws")
+
+
+def _endpoint(service: Service, account: Account) -> str:
+    """The service's URL. Variables of AWS's own tools name another, such as a VPC endpoint."""
+    given = {DYNAMODB: account.aws_endpoint_url_dynamodb, SECRETS_MANAGER: account.aws_endpoint_url_secrets_manager}
+    region = account.aws_region
+    suffix = next((suffix for prefix, suffix in SUFFIXES.items() if region.startswith(prefix)), "amazonaws.com")
+    url = given[service] or account.aws_endpoint_url or f"https://{service.name}.{region}.{suffix}"
+    return url.rstrip("/") + "/"
+
+
+def _answer(reply: Reply) -> Answer:
+    answer = reply.json()
+    if reply.status == 200 and isinstance(answer, dict):
+        return answer
+    told: Answer = answer if isinstance(answer, dict) else {}
+    code = str(told.get("__type", reply.status)).rpartition("#")[2]
+    raise CallFailed(code, code, told, unsure=reply.status == 200 or reply.status >= 500)

@@ -1,4 +1,4 @@
-"""Connections that send nothing and read nothing for a request that has ended.
+"""Connections to vendors and to AWS. They send nothing and read nothing for a request that has ended.
 
 A caller waits until the deadline (workers.py), but the thread that works for it may be slower.
 If such a thread still sent something, the vendor would bill it and nobody would hear of it. If it
@@ -8,38 +8,58 @@ still read something, it would be missing for other requests.
 import http.client
 import io
 import socket
+import ssl
 import threading
+from functools import cache
+from time import monotonic
 from typing import Any
 
-from requests.adapters import HTTPAdapter
+import certifi
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util.ssl_ import create_urllib3_context
 
-from minting.deadline import Deadline, timed_out
+from minting.deadline import Deadline
+from minting.workers import THREADS
+
+IDLE_SECONDS = 50.0
+"""An older connection is not used again.
+
+Load balancers close idle connections after 60 s (AWS's default), and a NAT gateway forgets them
+after 350 s. A request that meets such a connection may or may not have had an effect.
+"""
+
+HOSTS = 64
+"""A function reaches fewer than ten. The local gateway runs all functions in one process."""
+
+
+class DeadlinePassed(Exception):  # noqa: N818 - an outcome, not an error. urllib3 would retry after a TimeoutError
+    """The deadline has passed, so nothing more is sent or read."""
 
 
 class Call:
-    """One call to a vendor: its deadline, and whether anything of it was sent yet."""
+    """One request and its deadline, and whether anything of it was sent yet."""
 
     def __init__(self, deadline: Deadline) -> None:
         self.deadline = deadline
         self.sent = False
 
     def seconds_or_raise(self) -> float:
-        """Seconds left. Raises `vendor_timeout`, which is ambiguous if anything was sent."""
+        """Seconds left. Raises DeadlinePassed."""
         seconds = self.deadline.seconds_left()
         if seconds <= 0:
-            raise timed_out(sent=self.sent)
+            raise DeadlinePassed
         return seconds
 
     def begin_to_send(self) -> None:
-        """Raises `vendor_timeout` if it is too late.
+        """Raises DeadlinePassed if it is too late.
 
         A caller who gives up at this moment must take the call for sent.
         """
         before, self.sent = self.sent, True
         if self.deadline.seconds_left() <= 0:
             self.sent = before
-            raise timed_out(sent=before)
+            raise DeadlinePassed
 
 
 class Exchange(threading.local):
@@ -49,15 +69,6 @@ class Exchange(threading.local):
 
 
 exchange = Exchange()
-
-
-class Adapter(HTTPAdapter):
-    """requests' adapter, over connections that keep to the deadline of their thread."""
-
-    def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
-        pool: Any = super().get_connection_with_tls_context(*args, **options)
-        pool.ConnectionCls = _CONNECTIONS[pool.scheme]
-        return pool
 
 
 class _Reader(io.RawIOBase):
@@ -75,7 +86,7 @@ class _Reader(io.RawIOBase):
         try:
             return self._raw.readinto(buffer)
         except TimeoutError:
-            raise timed_out(sent=True) from None
+            raise DeadlinePassed from None
 
     def close(self) -> None:
         self._raw.close()
@@ -90,17 +101,47 @@ class _Response(http.client.HTTPResponse):
 
 class _Connection(HTTPConnection):
     response_class = _Response
+    _used_at = 0.0
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the pool may use this connection again."""
+        return monotonic() - self._used_at < IDLE_SECONDS and super().is_connected
 
     def endheaders(self, *args: Any, **options: Any) -> None:
         """Sends the head. Without TLS, http.client connects only here, and that may take long."""
         if self.sock is None:
             self.connect()
         exchange.call.begin_to_send()
+        self._used_at = monotonic()
         super().endheaders(*args, **options)
 
 
 class _TLSConnection(_Connection, HTTPSConnection):
-    pass
+    def connect(self) -> None:
+        self.ssl_context = trusted()
+        super().connect()
 
 
-_CONNECTIONS = {"http": _Connection, "https": _TLSConnection}
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
+
+
+@cache
+def pool() -> PoolManager:
+    """The connections of this process, to all hosts. They stay open between requests."""
+    manager = PoolManager(num_pools=HOSTS, maxsize=THREADS)
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+    return manager
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """The roots that the layer carries. Nothing in the environment adds to them."""
+    context = create_urllib3_context()
+    context.load_verify_locations(certifi.where())
+    return context

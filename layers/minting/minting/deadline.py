@@ -28,6 +28,10 @@ class Deadline:
         """
         return Deadline(self.seconds_or_raise() * share, self)
 
+    def at_most(self, seconds: float) -> "Deadline":
+        """This deadline, or an earlier one after so many seconds."""
+        return Deadline(min(self.seconds_left(), seconds))
+
     def seconds_left(self) -> float:
         """Seconds left. Negative once the deadline has passed."""
         return self._at - monotonic()

@@ -31,10 +31,10 @@ READ_SECONDS = 3.0
 Lambda gives a function's start 10 s.
 """
 
-TRANSIENT = {"InternalServiceError", "ThrottlingException", "RequestTimeout", "ServiceUnavailable", None}
-"""Temporary errors of Secrets Manager. None means no answer.
+BUSY = {"ThrottlingException", "RequestTimeout"}
+"""Temporary refusals by Secrets Manager.
 
-Other errors need an operator: no secret, no value, or no permission.
+Other refusals need an operator: no secret, no value, or no permission.
 """
 
 
@@ -44,7 +44,7 @@ class Keyring[K: Key]:
     def __init__(self, secret_id: str, shape: type[K]) -> None:
         self._secret_id = secret_id
         self._shape = shape
-        self._client = aws.client("secretsmanager")
+        self._client = aws.Client(aws.SECRETS_MANAGER)
         self._lock = threading.Lock()
         self._held: K | None = None
         self._held_until = 0.0
@@ -104,7 +104,7 @@ class Keyring[K: Key]:
         if self._held and not again and monotonic() < self._held_until:
             return self._held
         try:
-            secret = self._get_secret(Deadline(min(deadline.seconds_left(), READ_SECONDS)))
+            secret = self._get_secret(deadline.at_most(READ_SECONDS))
         except aws.CallFailed as failure:
             return self._survive(failure)
         self._held, self._held_until = self._decode(secret), monotonic() + MAX_AGE
@@ -114,14 +114,14 @@ class Keyring[K: Key]:
         # Always name the stage. Without it, AWS returns the current version, but moto returns an old
         # one after a rotation.
         wanted = {"SecretId": self._secret_id, "VersionStage": "AWSCURRENT"}
-        return aws.call(self._client.get_secret_value, deadline, **wanted)
+        return self._client.call("GetSecretValue", wanted, deadline)
 
     def _survive(self, failure: aws.CallFailed) -> K:
         """The cached key during an outage of Secrets Manager.
 
         A revoked permission does end the use of the key.
         """
-        if failure.code not in TRANSIENT:
+        if failure.refused and failure.code not in BUSY:
             raise self._not_configured(failure.reason) from None
         if self._held:
             self._held_until = monotonic() + REREAD_INTERVAL  # so that not every request waits for the outage

@@ -107,10 +107,27 @@ class Settings(FunctionSettings, frozen=True, kw_only=True):
     caller_per_hour: Annotated[int, msgspec.Meta(ge=1)]
     caller_per_day: Annotated[int, msgspec.Meta(ge=0)] = 0
     vendor_per_day: Annotated[int, msgspec.Meta(ge=1)]
-    aws_lambda_initialization_type: str = "on-demand"
 
 
-def load[S: FunctionSettings](shape: type[S], environment: Mapping[str, str] = os.environ) -> S:
+class Account(msgspec.Struct, frozen=True, kw_only=True, rename="upper"):
+    """The region and the role's credentials, which Lambda sets, and endpoints other than AWS's own.
+
+    Its repr shows nothing.
+    """
+
+    aws_region: str
+    aws_access_key_id: str
+    aws_secret_access_key: str
+    aws_session_token: str = ""
+    aws_endpoint_url: str = ""
+    aws_endpoint_url_dynamodb: str = ""
+    aws_endpoint_url_secrets_manager: str = ""
+
+    def __repr__(self) -> str:
+        return "Account(...)"
+
+
+def load[S: msgspec.Struct](shape: type[S], environment: Mapping[str, str] = os.environ) -> S:
     """Reads `shape` from the environment. An empty variable counts as not set.
 
     Raises ValueError that names the wrong variable.

@@ -7,7 +7,9 @@ credential that the table alone could open.
 
 import random
 import re
+from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
+from secrets import token_hex
 from time import sleep
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -27,13 +29,12 @@ MAX_PAUSE = 0.5
 """Seconds. The longest pause between two tries."""
 
 CONFLICTS = {
-    *("TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"),
+    *("TransactionInProgressException", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"),
     *("TransactionConflictException", "ThrottlingException", "ProvisionedThroughputExceededException"),
 }
 """DynamoDB's codes of a busy item: the reasons of a cancelled transaction, and a single write's errors."""
 
-UNSURE = {None, "InternalServerError", "InternalFailure", "ServiceUnavailable"}
-"""After these, nobody knows whether the write was made. None: no answer came in time."""
+TRANSACTION = "TransactWriteItems"
 
 NAME = re.compile(r"#(\w+)")
 
@@ -71,8 +72,7 @@ class Table:
     def __init__(self, vendor: str, table: str) -> None:
         self._vendor = vendor
         self._table = table
-        self._client = aws.client("dynamodb")
-        self._client_once = aws.client("dynamodb", once=True)
+        self._client = aws.Client(aws.DYNAMODB)
 
     def update(self, write: Write, deadline: Deadline, *, once: bool = False) -> Item:
         """Makes one write and returns the item as it is then.
@@ -83,9 +83,9 @@ class Table:
         Raises ConditionFailed or `limits_unavailable`. That problem is ambiguous when the table does
         not answer in time: the write is made, or not, or it will be.
         """
-        client = self._client_once if once else self._client
+        request = {"ReturnValues": "ALL_NEW", **self._update(write)}
         try:
-            answer = self._send(client.update_item, deadline, ReturnValues="ALL_NEW", **self._update(write))
+            answer = self._send("UpdateItem", request, deadline, once=once)
         except aws.CallFailed as failure:
             if failure.code == "ConditionalCheckFailedException":
                 raise ConditionFailed(0, _plain(failure.answer.get("Item", {}))) from None
@@ -94,9 +94,9 @@ class Table:
 
     def transact(self, writes: Sequence[Write], deadline: Deadline) -> None:
         """Makes all writes or none. Raises as `update`, for the first write whose condition does not hold."""
-        items = [{"Update": self._update(write)} for write in writes]
+        request = {"TransactItems": [{"Update": self._update(write)} for write in writes]}
         try:
-            self._send(self._client.transact_write_items, deadline, TransactItems=items)
+            self._send(TRANSACTION, request, deadline)
         except aws.CallFailed as failure:
             for index, reason in enumerate(failure.answer.get("CancellationReasons", [])):
                 if reason["Code"] == "ConditionalCheckFailed":
@@ -107,17 +107,17 @@ class Table:
         """The item as it is now; empty if there is none. Raises `limits_unavailable`."""
         wanted = {"TableName": self._table, "Key": self._key(key), "ConsistentRead": True}
         try:
-            answer = aws.call(self._client.get_item, deadline, **wanted)
+            answer = self._client.call("GetItem", wanted, deadline)
         except aws.CallFailed as failure:
             raise _unavailable(failure) from None
         return _plain(answer.get("Item", {}))
 
-    def _send(self, operation: Callable[..., aws.Answer], deadline: Deadline, **request: Any) -> aws.Answer:
+    def _send(self, operation: str, request: dict[str, Any], deadline: Deadline, *, once: bool = False) -> aws.Answer:
         """Calls the operation, and again after a conflict until the deadline. Raises CallFailed."""
         longest = CONFLICT_SECONDS
         while True:
             try:
-                return aws.call(operation, deadline, **request)
+                return self._client.call(operation, request | _token(operation), deadline, once=once)
             except aws.CallFailed as failure:
                 pause = random.uniform(0, longest)  # noqa: S311 - no secret
                 if not _is_conflict(failure) or deadline.seconds_left() <= pause:
@@ -145,9 +145,14 @@ class Table:
         return {"id": {"S": f"{self._vendor}#{key}"}}
 
 
+def _token(operation: str) -> dict[str, str]:
+    """Makes a transaction that is sent again after a lost answer count once (DynamoDB's API reference)."""
+    return {"ClientRequestToken": token_hex(16)} if operation == TRANSACTION else {}
+
+
 def _unavailable(failure: aws.CallFailed) -> Problem:
     """Fails closed: an outage of the table must not lift the limits."""
-    kind = Ambiguous if failure.code in UNSURE else Problem
+    kind = Ambiguous if failure.unsure else Problem
     problem = kind("limits_unavailable", "This deployment cannot check its limits right now. Try again.", retry_after=2)
     unexpected = {reason["Code"] for reason in failure.answer.get("CancellationReasons", [])} - CONFLICTS - {"None"}
     problem.add_note(", ".join(sorted(unexpected)) or failure.reason)
@@ -173,5 +178,5 @@ def _typed(value: Any) -> dict[str, Any]:
 
 
 def _plain(item: dict[str, dict[str, Any]]) -> Item:
-    plain = {"S": str, "N": int, "B": bytes, "SS": frozenset, "BOOL": bool}
+    plain: dict[str, Callable[[Any], Any]] = {"S": str, "N": int, "B": b64decode, "SS": frozenset, "BOOL": bool}
     return {name: plain[kind](value) for name, typed in item.items() for kind, value in typed.items()}

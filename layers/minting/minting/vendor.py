@@ -45,8 +45,7 @@ class Vendor[S: Settings, K: Key](Function):
         self.settings = load(settings)
         super().__init__(name, self.settings)
         self._keyring = Keyring(self.settings.api_key_secret, key)
-        if self.settings.aws_lambda_initialization_type != "snap-start":  # a snapshot must not hold a secret
-            self._keyring.prefetch()
+        self._keyring.prefetch()
         self.table = Table(name, self.settings.limits_table)
         self.owners = Owners(self.table)
         self._limits = Limits(self.table)
