@@ -1,5 +1,5 @@
 # Every command that a developer needs: `make help` lists them. Each target installs what it uses, so a fresh clone needs
-# python3.13 and make. `sdk` and `contract` also need Node 20.
+# python3.13 and make. `sdk`, `contract` and `bench` also need Node 20.
 .PHONY: help run test test-whole sdk check generate contract deploy-check format vendor build bench bench-limits worst-bill block unblock sam-local lock clean
 .DELETE_ON_ERROR:
 
@@ -58,8 +58,12 @@ generate: .venv/ready  ## write docs/openapi.json and the catalogue's file from 
 	$(RUN) tools.catalogue
 	$(RUN) tools.openapi > /dev/null
 
-bench: build  ## measure the cold start and the warm CPU against a bare handler, as ratios
+bench: build bench/node/dist/index.cjs  ## measure cold starts, warm CPU and memory beside a bare handler and Node, as ratios
 	$(RUN) bench.mint
+
+bench/node/dist/index.cjs: bench/node/package-lock.json bench/node/handler.js
+	npm ci --prefix bench/node --loglevel error
+	npm run build --silent --prefix bench/node
 
 bench-limits: .venv/ready  ## measure the limits under load, with DynamoDB's conflicts, beside an older version
 	$(RUN) bench.contention
@@ -109,4 +113,4 @@ lock: .venv/ready  ## pin with hashes, after a change of a requirements .in file
 	done
 
 clean:  ## remove everything that the other commands installed or wrote
-	rm -rf .venv .venv-sam .venv-contract .venv-deploy .aws-sam .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis tests/sdk/node_modules tests/openapi/node_modules
+	rm -rf .venv .venv-sam .venv-contract .venv-deploy .aws-sam .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis tests/sdk/node_modules tests/openapi/node_modules bench/node/node_modules bench/node/dist

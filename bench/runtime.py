@@ -14,11 +14,22 @@ from typing import Any, NamedTuple
 
 
 class Timing(NamedTuple):
-    """One process: seconds and CPU seconds from its start to its first answer, and CPU seconds for each of the later ones."""
+    """One process: seconds and CPU seconds from its start to its first answer, CPU seconds for each of the later ones, and
+    the most memory that it held, in MB.
+    """
 
     cold: float
     cold_cpu: float
     warm_cpu: float
+    peak: float
+
+
+class Program(NamedTuple):
+    """What Lambda starts for a function, and where."""
+
+    command: list[str]
+    folder: Path
+    environment: dict[str, str]
 
 
 class _Api(BaseHTTPRequestHandler):
@@ -75,37 +86,41 @@ class _Server(ThreadingHTTPServer):
 @contextmanager
 def _serving(event: bytes) -> Iterator[_Server]:
     with _Server(event) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server
         server.shutdown()
 
 
-def run(path: list[Path], handler: str, event: dict[str, Any], environment: dict[str, str], warm: int) -> Timing:
-    """Starts a function's process as Lambda does, with `path` as its import path, and asks it 1 + `warm` times."""
+def run(program: Program, event: dict[str, Any], warm: int) -> Timing:
+    """Starts a function's process as Lambda does, and asks it 1 + `warm` times."""
     with _serving(json.dumps(event).encode()) as server:
-        environment = environment | {
+        environment = program.environment | {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": os.pathsep.join(map(str, path)),
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}",
             "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
             "AWS_LAMBDA_FUNCTION_NAME": "bench",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
         }
         started = time.perf_counter()
-        command = [sys.executable, "-S", "-m", "awslambdaric", handler]
-        process = subprocess.Popen(command, env=environment, cwd=path[0], stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(program.command, env=environment, cwd=program.folder, stdout=subprocess.DEVNULL)
         try:
             server.answered.acquire(timeout=30)
             before = _cpu_seconds(process.pid)
             server.ready.set()
             for _ in range(warm):
                 server.answered.acquire(timeout=30)
-            after = _cpu_seconds(process.pid)
+            after, peak = _cpu_seconds(process.pid), _peak(process.pid)
         finally:
             process.kill()
             process.wait()
         _check(server.answers)
-        return Timing(server.answers[0][0] - started, before, (after - before) / warm)
+        return Timing(server.answers[0][0] - started, before, (after - before) / warm, peak)
+
+
+def python(path: list[Path], handler: str, environment: dict[str, str]) -> Program:
+    """A function in Python. `path` is its import path: the function's, the layer's and the runtime's."""
+    command = [sys.executable, "-S", "-m", "awslambdaric", handler]
+    return Program(command, path[0], environment | {"PYTHONPATH": os.pathsep.join(map(str, path))})
 
 
 def _check(answers: list[tuple[float, bytes]]) -> None:
@@ -118,3 +133,9 @@ def _cpu_seconds(pid: int) -> float:
     """User and system time of all threads so far (proc(5), fields 14 and 15)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _peak(pid: int) -> float:
+    """The largest resident set so far, in MB (proc(5))."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024

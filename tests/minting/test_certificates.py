@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+import roots
 from minting import connections
 from minting.aws import DYNAMODB, CallFailed, Client
 from minting.deadline import Deadline
@@ -92,12 +93,18 @@ def root() -> Signed:
     return signed("the root that tests trust")
 
 
-@pytest.fixture
-def trusted(root: Signed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Puts one root in the place of those that the layer carries. Nothing else about the check is touched."""
+@pytest.fixture(params=["in the source tree", "in the layer"])
+def trusted(
+    request: pytest.FixtureRequest, root: Signed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Puts one root in the place of certifi's. Nothing else about the check is touched."""
     bundle = tmp_path / "root.pem"
     bundle.write_bytes(root.certificate.public_bytes(Encoding.PEM))
-    monkeypatch.setattr("certifi.where", lambda: str(bundle))
+    if request.param == "in the layer":
+        roots.write(bundle.read_text(), tmp_path / "roots")
+        monkeypatch.setattr(connections, "ROOTS", tmp_path / "roots")
+    else:
+        monkeypatch.setattr("certifi.where", lambda: str(bundle))
     connections.trusted.cache_clear()
     yield
     connections.trusted.cache_clear()

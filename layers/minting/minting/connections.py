@@ -11,10 +11,10 @@ import socket
 import ssl
 import threading
 from functools import cache
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import certifi
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.ssl_ import create_urllib3_context
@@ -31,6 +31,10 @@ after 350 s. A request that meets such a connection may or may not have had an e
 
 HOSTS = 64
 """A function reaches fewer than ten. The local gateway runs all functions in one process."""
+
+
+ROOTS = Path(__file__).with_name("roots")
+"""In the layer: certifi's roots as its build left them, of which OpenSSL reads those that it needs."""
 
 
 class DeadlinePassed(Exception):  # noqa: N818 - an outcome, not an error. urllib3 would retry after a TimeoutError
@@ -143,5 +147,10 @@ def pool() -> PoolManager:
 def trusted() -> ssl.SSLContext:
     """The roots that the layer carries. Nothing in the environment adds to them."""
     context = create_urllib3_context()
-    context.load_verify_locations(certifi.where())
+    if ROOTS.is_dir():
+        context.load_verify_locations(capath=ROOTS)
+    else:
+        import certifi  # noqa: PLC0415 - the source tree alone needs it
+
+        context.load_verify_locations(certifi.where())
     return context

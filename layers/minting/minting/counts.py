@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from time import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from minting.problems import Problem
-from minting.table import Item
+
+if TYPE_CHECKING:
+    from minting.table import Item  # the catalogue imports this module, and no table
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -54,7 +56,7 @@ def today(budget: str, limit_name: str, limit: int) -> Count:
     return Count(_named(budget, limit_name), f"{budget}_{day:%Y%m%d}", limit, day + DAY)
 
 
-def ended(item: Item) -> list[str]:
+def ended(item: "Item") -> list[str]:
     """The attributes of an item that count an hour or a day which is over since GRACE."""
     hour = f"{_now() - GRACE:%Y%m%d%H}"
     found = [(name, ATTRIBUTE.fullmatch(name)) for name in item]
