@@ -27,8 +27,9 @@ test-whole: build  ## test the artifacts, `make run` and the guide for a new ven
 sdk: .venv/ready tests/sdk/node_modules/ready  ## run the vendors' own client SDKs against the bundle
 	$(PYTHON) -m pytest tests/sdk
 
-contract: .venv/ready .venv-contract/ready tests/openapi/node_modules/ready  ## lint docs/openapi.json, and send thousands of requests made from it
+contract: .venv/ready .venv-contract/ready tests/openapi/node_modules/ready  ## lint docs/openapi.json, generate clients from it, and send thousands of requests made from it
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true tests/openapi/node_modules/.bin/redocly lint --config tests/openapi/redocly.yaml docs/openapi.json
+	$(RUN) tests.openapi.generators
 	$(RUN) tests.openapi.fuzz
 
 deploy-check: .venv/ready .venv-sam/ready .venv-deploy/ready  ## deploy this working tree with the real SAM CLI to an emulated AWS
@@ -91,6 +92,7 @@ sam-local: build  ## send every event of events/ through `sam local invoke`; wit
 	.venv-sam/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+# `contract` also needs Java 11: openapi-generator is written in it.
 .venv-contract/ready: requirements/contract.txt
 	python3.13 -m venv .venv-contract
 	.venv-contract/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<

@@ -109,11 +109,14 @@ def poorer(old: Json, new: Json, where: str) -> Iterator[str]:
 
 
 def kinds(schema: Json) -> dict[str, Json]:
-    """The schema of each JSON type that a value may have. The type is `any` if the schema names none."""
+    """The schema of each JSON type that a value may have. The type is `any` if the schema names none.
+
+    No other keyword narrows null.
+    """
     if "anyOf" in schema:
         return {kind: each for option in schema["anyOf"] for kind, each in kinds(option).items()}
     named = schema.get("type") or [TYPES[type(value)] for value in values(schema) or []] or "any"
-    return dict.fromkeys([named] if isinstance(named, str) else named, schema)
+    return {kind: {} if kind == "null" else schema for kind in ([named] if isinstance(named, str) else named)}
 
 
 def values(schema: Json) -> list[Any] | None:

@@ -2,20 +2,20 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
 from typing import NoReturn
 
 from local.functions import ROOT
 from minting import callers
 from minting.operations import SessionMint
 from tools.openapi import problems
-from tools.openapi.samples import FOLLOWS, Sample, Samples
+from tools.openapi.samples import Sample, Samples
 from tools.openapi.schemas import REF, Json, referred, schemas_of, sendable, without
 from tools.operations import Declared, Owner
 
 TIME = {"type": "string", "format": "date-time", "pattern": "^[0-9-]{10}T[0-9:]{8}Z$"}
 
 MINT: Json = {
+    "title": "Mint",
     "description": "The traits of a credential, the same for every vendor. Unknown values are null.",
     "type": "object",
     "required": [
@@ -119,6 +119,12 @@ def described(declared: Declared, sample: Sample) -> tuple[Json, dict[str, Json]
     answers = declared.answer
     shapes = [declared.operation.body, *([] if answers in {NoReturn, type(None)} else [answers])]
     (body, *answer), components = schemas_of(declared.owner, shapes)
+    if declared.mints:
+        credential = components[answer[0]["$ref"].removeprefix(REF)]
+        credential["properties"] |= {"mint": {"$ref": f"{REF}Mint"}}
+        credential["required"] = [*credential.get("required", []), "mint"]
+        if sample.answer.keys() - credential["properties"].keys():
+            credential["additionalProperties"] = True  # public fields that the deployment configures
     name = body["$ref"].removeprefix(REF)
     in_path = set(re.findall(r"{(\w+)}", declared.path))
     parameters = in_path if declared.has_body else set(components[name]["properties"])
@@ -171,30 +177,13 @@ def responses(declared: Declared, answer: list[Json], sample: Sample) -> Json:
 
 
 def success(declared: Declared, answer: list[Json], sample: Sample) -> Json:
-    """The shape of the response. A credential has the fields of the vendor, and `mint`."""
+    """The shape of the response."""
     if declared.answer is NoReturn:
         return {}
-    minted = {"type": "object", "required": ["mint"], "properties": {"mint": {"$ref": f"{REF}Mint"}}}
-    schemas = [{"allOf": [*answer, minted]}] if declared.mints else answer
-    content = [{"application/json": {"schema": schema, "example": sample.answer}} for schema in schemas]
+    content = [{"application/json": {"schema": schema, "example": sample.answer}} for schema in answer]
     parts = {
         "description": declared.operation.outcome.capitalize(),
         "headers": {"Cache-Control": {"$ref": "#/components/headers/NoStore"}},
         "content": content and content[0],
-        "links": links(declared.name),
     }
     return {str(declared.operation.status): {member: value for member, value in parts.items() if value}}
-
-
-def links(name: str) -> Json:
-    """The operations that continue with values of the response."""
-    return {follower: link(follower, fields) for follower, (first, fields) in FOLLOWS.items() if first == name}
-
-
-def link(follower: str, fields: Mapping[str, str]) -> Json:
-    """The members of the response that the next request takes."""
-    taken = {field: f"$response.body#{pointer}" for field, pointer in fields.items()}
-    path = {field: value for field, value in taken.items() if field.startswith("path.")}
-    body = {field: value for field, value in taken.items() if field not in path}
-    parts = {"operationId": follower, "parameters": path, "requestBody": body}
-    return {member: value for member, value in parts.items() if value}

@@ -3,6 +3,7 @@
 These are JSON Schema 2020-12, with regular expressions of ECMA-262.
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -22,22 +23,50 @@ def schemas_of(owner: str, shapes: Iterable[Any]) -> tuple[list[Json], dict[str,
     So do their titles, because some generators of clients use titles as names.
     """
     found, components = msgspec.json.schema_components(shapes, ref_template=f"{REF}{owner}{{name}}")
-    titled = {owner + name: ecma(schema) | {"title": owner + name} for name, schema in components.items()}
-    return [ecma(schema) for schema in found], titled
+    titled = {owner + name: portable(schema) | {"title": owner + name} for name, schema in components.items()}
+    return [portable(schema) for schema in found], titled
 
 
-def ecma(schema: Any) -> Any:
-    """The same schema, with patterns that JavaScript can read too."""
+def portable(schema: Any) -> Any:
+    """The same schema, as generators of clients and JavaScript can read it too."""
     if isinstance(schema, list):
-        return [ecma(item) for item in schema]
+        return [portable(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    members = {name: ecma(member) for name, member in schema.items()}
+    members = {name: portable(member) for name, member in schema.items()}
     if isinstance(pattern := members.get("pattern"), str):
         members["pattern"] = pattern.replace(r"\A", "^").replace(r"\Z", "$")
     if members.get("contentEncoding") == "base64":
         members["pattern"] = BASE64
-    return members
+    if "properties" in members:
+        members["properties"] = {name: _optional(member) for name, member in members["properties"].items()}
+    return _plainly(members)
+
+
+def _optional(member: Json) -> Json:
+    """A member without its default, which is told instead: some generators require every member that has one."""
+    kept = {name: value for name, value in member.items() if name != "default"}
+    if member.get("default") in (None, "", [], {}):
+        return kept
+    return kept | {"description": f"Without it: {json.dumps(member['default'])}"}
+
+
+def _plainly(schema: Json) -> Json:
+    """Alternatives that differ by their type alone: one type that may be null, or any value.
+
+    Generators make a class without members of `anyOf`, and of a list of several types. It could hold none of the values.
+    """
+    options = [option for option in schema.get("anyOf", []) if option != {"type": "null"}]
+    types = {option.get("type") for option in options} - ({"integer"} if {"type": "number"} in options else set())
+    if not options or None in types:
+        return schema
+    last: Json = options[-1]
+    rest: Json = {name: value for name, value in schema.items() if name != "anyOf"}
+    if len(types) > 1:
+        return rest | {"description": f"Of type {' or '.join(sorted(types))}"}
+    kind = types.pop()
+    nullable: Json = {"type": [kind, "null"]} if {"type": "null"} in schema["anyOf"] else {"type": kind}
+    return rest | last | nullable
 
 
 def without(component: Json, names: set[str]) -> Json:

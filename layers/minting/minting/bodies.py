@@ -23,11 +23,12 @@ MAX_ERRORS = 1000
 A large body must not cause a larger response.
 """
 
-NOTHING_SENT = {"", "application/x-www-form-urlencoded"}
+NOTHING_SENT = {"", "application/json", "application/x-www-form-urlencoded"}
 """Content types of an empty body.
 
-HTTP clients declare a POST without data as a form, curl and Unity's
-`UnityWebRequest.PostWwwForm(url, "")` among them. API Gateway hands a form's body over in base64.
+Generated clients declare JSON on every POST. HTTP clients declare a POST without data as a form,
+curl and Unity's `UnityWebRequest.PostWwwForm(url, "")` among them. API Gateway hands a form's body
+over in base64.
 """
 
 
@@ -47,8 +48,8 @@ def decode_request[B: Body](event: dict[str, Any], shape: type[B], max_bytes: in
     """Decodes the event as `shape`.
 
     It joins the path parameters with the JSON body, or with the query for GET and DELETE. An empty
-    body without a content type, or of an empty form, is the empty object. A body that is declared
-    as JSON must not be empty. Raises `body_too_large`, `not_json` or `invalid_request`.
+    body is the empty object, unless it is declared as something that is neither JSON nor a form.
+    Raises `body_too_large`, `not_json` or `invalid_request`.
     """
     path: dict[str, Any] = event.get("pathParameters") or {}
     if event["requestContext"]["http"]["method"] in {"GET", "DELETE"}:
