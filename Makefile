@@ -1,6 +1,6 @@
 # Every command that a developer needs: `make help` lists them. Each target installs what it uses, so a fresh clone needs
-# python3.13 and make. `sdk`, `contract` and `bench` also need Node 20.
-.PHONY: help run test test-whole sdk check generate contract deploy-check format vendor build bench bench-limits worst-bill block unblock sam-local lock clean
+# python3.13 and make. `sdk`, `clients`, `contract` and `bench` also need Node 20.
+.PHONY: help run test test-whole sdk clients check generate contract deploy-check format vendor build bench bench-limits worst-bill block unblock sam-local lock clean
 .DELETE_ON_ERROR:
 
 PORT ?= 3000
@@ -26,6 +26,9 @@ test-whole: build  ## test the artifacts, `make run` and the guide for a new ven
 
 sdk: .venv/ready tests/sdk/node_modules/ready  ## run the vendors' own client SDKs against the bundle
 	$(PYTHON) -m pytest tests/sdk
+
+clients: .venv/ready clients/js/dist/index.js  ## run the client packages against their table of behaviours, and against the bundle
+	$(PYTHON) -m pytest tests/packages
 
 contract: .venv/ready .venv-contract/ready tests/openapi/node_modules/ready  ## lint docs/openapi.json, generate clients from it, and send thousands of requests made from it
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true tests/openapi/node_modules/.bin/redocly lint --config tests/openapi/redocly.yaml docs/openapi.json
@@ -55,9 +58,10 @@ vendor: .venv/ready  ## write the skeleton of a new vendor, to fill in by docs/a
 build: .venv/ready .venv-sam/ready  ## build the layer and the functions as `sam deploy` uploads them
 	$(SAM) build --cached --parallel
 
-generate: .venv/ready  ## write docs/openapi.json and the catalogue's file from the functions' declarations
+generate: .venv/ready  ## write docs/openapi.json, the catalogue's file and the client's types from the functions' declarations
 	$(RUN) tools.catalogue
 	$(RUN) tools.openapi > /dev/null
+	$(RUN) tools.client_types
 
 bench: build bench/node/dist/index.cjs  ## measure cold starts, warm CPU and memory beside a bare handler and Node, as ratios
 	$(RUN) bench.mint
@@ -107,6 +111,14 @@ tests/%/node_modules/ready: tests/%/package-lock.json
 	npm ci --prefix tests/$* --loglevel error
 	@touch $@
 
+clients/js/node_modules/ready: clients/js/package-lock.json
+	npm ci --prefix clients/js --ignore-scripts --loglevel error
+	@touch $@
+
+clients/js/dist/index.js: clients/js/node_modules/ready clients/js/tsconfig.json $(wildcard clients/js/src/*.ts)
+	cd clients/js && node_modules/.bin/tsc
+	@touch $@
+
 lock: .venv/ready  ## pin with hashes, after a change of a requirements .in file
 	$(PYTHON) -m pip install --quiet uv
 	for file in layers/minting/requirements requirements/dev requirements/sam requirements/contract requirements/deploy; do \
@@ -115,4 +127,4 @@ lock: .venv/ready  ## pin with hashes, after a change of a requirements .in file
 	done
 
 clean:  ## remove everything that the other commands installed or wrote
-	rm -rf .venv .venv-sam .venv-contract .venv-deploy .aws-sam .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis tests/sdk/node_modules tests/openapi/node_modules bench/node/node_modules bench/node/dist
+	rm -rf .venv .venv-sam .venv-contract .venv-deploy .aws-sam .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis tests/sdk/node_modules tests/openapi/node_modules bench/node/node_modules bench/node/dist clients/js/node_modules clients/js/dist

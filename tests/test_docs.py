@@ -10,7 +10,7 @@ import pytest
 from tests.vendors import MINTS, VENDORS
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "clients").glob("*.md")]
 CODE = [*(ROOT / "functions").glob("*/*.py"), *(ROOT / "layers/minting/minting").glob("*.py")]
 
 

@@ -1,0 +1,5 @@
+export { createMintClient, type GetOptions, type MintClient, type MintClientOptions } from './client.js'
+export type { Instant } from './clock.js'
+export type { Credential, Mint, Mints } from './credentials.js'
+export { MintError, type Fault, type FieldError } from './error.js'
+export { ROUTES, type Release, type Route } from './routes.js'

@@ -1,0 +1,67 @@
+"""What the clients in clients/ state about the routes, the functions declare too."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.client_types import TYPES, client_types, routes_that_mint
+
+ROOT = Path(__file__).parents[1]
+TABLE = json.loads((ROOT / "clients/behaviours.json").read_text())
+ROUTES: dict[str, dict[str, Any]] = TABLE["routes"]
+CONTRACT = json.loads((ROOT / "docs/openapi.json").read_text())
+DECLARED = json.loads((ROOT / "functions/catalogue/declared.json").read_text())
+
+
+def traits(route: str) -> dict[str, Any]:
+    declared: dict[str, Any] = DECLARED[route.partition("/")[0]]
+    return declared
+
+
+def operation(path: str) -> dict[str, Any]:
+    found: dict[str, Any] = CONTRACT["paths"][f"/v1/{path}"]["post"]
+    return found
+
+
+def test_the_javascript_types_are_those_of_the_contract() -> None:
+    assert TYPES.read_text() == client_types(), "run `make generate`"
+
+
+def test_the_clients_know_every_route_that_mints() -> None:
+    assert sorted(ROUTES) == routes_that_mint()
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_the_clients_reuse_nothing_that_is_for_one_use_or_takes_a_slot(route: str) -> None:
+    declared = traits(route)
+    assert not (ROUTES[route]["reuse"] and (declared["single_use"] or declared["takes_slot"]))
+    assert ("slot" in ROUTES[route]) == declared["takes_slot"]
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_the_clients_send_a_key_where_the_contract_takes_one(route: str) -> None:
+    takes_key = "Idempotency-Key" in [parameter.get("name") for parameter in operation(route)["parameters"]]
+    assert (ROUTES[route].get("slot") == "keyed") == takes_key
+
+
+RELEASES = {route: of["release"] for route, of in ROUTES.items() if "release" in of}
+
+
+@pytest.mark.parametrize("route", RELEASES)
+def test_the_clients_release_with_the_field_that_the_contract_asks_for(route: str) -> None:
+    release = RELEASES[route]
+    schema = operation(release["path"])["requestBody"]["content"]["application/json"]["schema"]
+    asked = CONTRACT["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    assert asked["required"] == [release["field"]]
+    assert "204" in operation(release["path"])["responses"]
+
+
+def test_the_table_has_every_row_of_the_agreed_behaviours() -> None:
+    assert {behaviour["row"] for behaviour in TABLE["behaviours"]} == set(range(1, 26))
+
+
+def test_no_two_behaviours_state_the_same_fact() -> None:
+    facts = [behaviour["fact"] for behaviour in TABLE["behaviours"]]
+    assert len(set(facts)) == len(facts)
