@@ -61,43 +61,35 @@ def _schema(message: Json) -> Json:
 
 def _type(schema: Json, schemas: Json, indent: str, *, wide: bool = False) -> str:
     """The TypeScript of a schema. An unconstrained one is `unknown`. `wide`: one member a line in any case."""
-    schema = _whole(schema, schemas)
-    if schema.get("type") == "object":
-        return _object(schema, schemas, indent, wide=wide)
-    if schema.get("type") == "array":
-        return f"Array<{_type(schema['items'], schemas, indent)}>"
-    return " | ".join(_options(schema, schemas, indent)) or "unknown"
-
-
-def _whole(schema: Json, schemas: Json) -> Json:
-    """What a reference names, or what several parts describe together."""
     if "$ref" in schema:
-        return _whole(schemas[schema["$ref"].rpartition("/")[2]], schemas)
-    parts = [_whole(part, schemas) for part in schema.get("allOf", [])]
-    if not parts:
-        return schema
-    properties = {name: of for part in parts for name, of in part.get("properties", {}).items()}
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": [name for part in parts for name in part["required"]],
-    }
+        schema = schemas[schema["$ref"].rpartition("/")[2]]
+    return " | ".join(_options(schema, schemas, indent, wide=wide)) or "unknown"
 
 
-def _options(schema: Json, schemas: Json, indent: str) -> list[str]:
+def _options(schema: Json, schemas: Json, indent: str, *, wide: bool) -> list[str]:
     values = schema.get("enum") or ([schema["const"]] if "const" in schema else [])
     if values:
         return [f"'{value}'" for value in values]
-    if "anyOf" in schema or "oneOf" in schema:
-        return [_type(option, schemas, indent) for option in schema.get("anyOf") or schema["oneOf"]]
-    kinds = schema.get("type", [])
-    return [BASIC[kind] for kind in ([kinds] if isinstance(kinds, str) else kinds)]
+    if "anyOf" in schema:
+        return [_type(option, schemas, indent) for option in schema["anyOf"]]
+    kinds: str | list[str] = schema.get("type") or schema.get("x-types") or []
+    return [_kind(kind, schema, schemas, indent, wide=wide) for kind in ([kinds] if isinstance(kinds, str) else kinds)]
+
+
+def _kind(kind: str, schema: Json, schemas: Json, indent: str, *, wide: bool) -> str:
+    match kind:
+        case "object":
+            return _object(schema, schemas, indent, wide=wide)
+        case "array":
+            return f"Array<{_type(schema['items'], schemas, indent)}>"
+        case _:
+            return BASIC[kind]
 
 
 def _object(schema: Json, schemas: Json, indent: str, *, wide: bool) -> str:
     """The credential's `mint` is in `Credential`, and so it is left out here."""
     values = schema.get("additionalProperties")
-    if values:
+    if isinstance(values, dict):
         return f"Record<string, {_type(values, schemas, indent)}>"
     required = schema.get("required", [])
     members = [

@@ -63,7 +63,7 @@ def _plainly(schema: Json) -> Json:
     last: Json = options[-1]
     rest: Json = {name: value for name, value in schema.items() if name != "anyOf"}
     if len(types) > 1:
-        return rest | {"description": f"Of type {' or '.join(sorted(types))}"}
+        return rest | {"description": f"Of type {' or '.join(sorted(types))}", "x-types": sorted(types)}
     kind = types.pop()
     nullable: Json = {"type": [kind, "null"]} if {"type": "null"} in schema["anyOf"] else {"type": kind}
     return rest | last | nullable
