@@ -27,8 +27,8 @@ test-whole: build  ## test the artifacts, `make run` and the guide for a new ven
 sdk: .venv/ready tests/sdk/node_modules/ready  ## run the vendors' own client SDKs against the bundle
 	$(PYTHON) -m pytest tests/sdk
 
-clients: .venv/ready clients/js/dist/index.js  ## run the client packages against their table of behaviours, and against the bundle
-	$(PYTHON) -m pytest tests/packages
+clients: .venv/ready clients/js/dist/index.js tests/packages/node_modules/ready  ## run the client packages against their table of behaviours, and against the bundle
+	$(PYTHON) -m pytest -rs tests/packages
 
 contract: .venv/ready .venv-contract/ready tests/openapi/node_modules/ready  ## lint docs/openapi.json, generate clients from it, and send thousands of requests made from it
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true tests/openapi/node_modules/.bin/redocly lint --config tests/openapi/redocly.yaml docs/openapi.json
@@ -127,4 +127,4 @@ lock: .venv/ready  ## pin with hashes, after a change of a requirements .in file
 	done
 
 clean:  ## remove everything that the other commands installed or wrote
-	rm -rf .venv .venv-sam .venv-contract .venv-deploy .aws-sam .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis tests/sdk/node_modules tests/openapi/node_modules bench/node/node_modules bench/node/dist clients/js/node_modules clients/js/dist
+	rm -rf .venv .venv-sam .venv-contract .venv-deploy .aws-sam .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis tests/sdk/node_modules tests/openapi/node_modules tests/packages/node_modules bench/node/node_modules bench/node/dist clients/js/node_modules clients/js/dist
