@@ -4,11 +4,9 @@ import errno
 import os
 import signal
 import sys
-from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 from local import aws, sam
-from local.console import Console
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
@@ -50,11 +48,8 @@ def _run(host: str, port: str) -> int:
 
     try:
         stand_ins = sam.bridge() or "127.0.0.1"  # containers reach the bridge too
-        console = Console(sys.stdout, verbose=os.environ.get("VERBOSE") == "1")
-        bundle = Bundle(
-            host=host, port=int(port), stand_ins=stand_ins, given=os.environ, stack="avatar-mint", tell=console.report
-        )
-        with bundle, sam.written(bundle), redirect_stdout(console):
+        bundle = Bundle(host=host, port=int(port), stand_ins=stand_ins, given=os.environ, stack="avatar-mint")
+        with bundle, sam.written(bundle):
             _announce(bundle)
             signal.pause()
     except OSError as error:

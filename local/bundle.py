@@ -12,7 +12,7 @@ from werkzeug.wrappers import Request
 from local import aws, parameters
 from local.cors import Cors
 from local.functions import ROOT, Function, Handler, load
-from local.gateway import MAX_BODY_BYTES, Gateway, Told
+from local.gateway import MAX_BODY_BYTES, Gateway
 from local.hosts import Hosts
 from local.issuer import Issuer
 from local.routes import Routes, api_of, routes_of
@@ -37,7 +37,6 @@ class Bundle:
     given: environment variables that win over the template's. A vendor whose URL is given gets no twin. A given
       AWS_ENDPOINT_URL replaces moto.
     stack: the name of the CloudFormation stack. The default is unique, because all bundles of a process share moto's memory.
-    tell: hears of each request that no function records.
     """
 
     def __init__(  # noqa: PLR0913 - each has a default and is passed by name
@@ -49,11 +48,9 @@ class Bundle:
         stand_ins: str = "127.0.0.1",
         given: Mapping[str, str] | None = None,
         stack: str = "",
-        tell: Told = lambda *_: None,
     ) -> None:
         self._root, self._host, self._port, self._stand_ins = root, host, port, stand_ins
         self._given = {name: value for name, value in (given or {}).items() if value}
-        self._tell = tell
         self._stack_name = stack or f"local-{uuid.uuid4().hex[:8]}"
         self.twins: dict[str, Twin] = {}
 
@@ -132,7 +129,7 @@ class Bundle:
         routes = routes_of(self.template, {function.name: function for function in self.functions.values()})
         cors = Cors(api_of(self.template).get("CorsConfiguration", {}))
         own = {"POST /_local/token": self.issuer.answer_token}
-        return Gateway(Routes(routes), cors, own, hosts=Hosts(self._host), tell=self._tell)
+        return Gateway(Routes(routes), cors, own, hosts=Hosts(self._host))
 
     def _function(self, vendor: str) -> Function:
         name = self._function_names[vendor]

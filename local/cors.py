@@ -44,10 +44,6 @@ class Cors:
         response.headers.extend(self._allowed(request))
         return response
 
-    def refuses(self, request: Request) -> bool:
-        """Whether a browser keeps the response from the page that asked."""
-        return bool(request.headers.get("origin")) and not self._allowed(request)
-
     def _allowed(self, request: Request) -> Headers:
         origin = request.headers.get("origin", "")
         known = {origin, "*", f"{origin.partition('://')[0]}://*"}  # the wildcards that HTTP APIs know

@@ -51,10 +51,6 @@ class Routes:
             return None
         return Match(route, {name: unquote(value) for name, value in found.items()})
 
-    def methods(self, path: str) -> list[str]:
-        """The methods of the routes that have this path."""
-        return sorted(self._urls.allowed_methods(STAGE + path))
-
 
 def _rule(route: Route) -> Rule:
     path = re.sub(r"{(\w+)\+}", r"<path:\1>", route.path)

@@ -31,7 +31,6 @@ class Served:
     def __init__(self, issuer: Issuer, url: str) -> None:
         self.issuer, self.url = issuer, url
         self.events: list[dict[str, Any]] = []
-        self.told: list[tuple[str, str, int, str]] = []
         self.reply: Any = {"statusCode": 200, "body": "ok"}
 
     def handler(self, event: dict[str, Any], _context: Any) -> Any:
@@ -75,7 +74,6 @@ def served(issuer: Issuer) -> Iterator[Served]:
         Route("GET", "/scoped", function, Authorizer(issuer.url, ["app"], ["avatars", "admin"])),
     ]
     own = {"POST /_local/token": issuer.answer_token}
-    gateway = Gateway(Routes(routes), Cors(CORS), own, tell=lambda *told: served.told.append(told))
-    server.start(Request.application(gateway.answer))
+    server.start(Request.application(Gateway(Routes(routes), Cors(CORS), own).answer))
     yield served
     server.stop()

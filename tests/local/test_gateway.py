@@ -258,7 +258,7 @@ def test_a_crash_or_a_malformed_reply_is_a_500_without_details(reply: object, se
 def test_the_gateway_does_not_wait_for_a_late_reply(timeout: float, patience: float, status: int, text: str) -> None:
     replies = threading.Event()
     function = Function("Late", lambda _event, _context: replies.wait(5), timeout)
-    gateway = Gateway(Routes([Route("GET", "/late", function, None)]), Cors({}), {}, patience=patience)
+    gateway = Gateway(Routes([Route("GET", "/late", function, None)]), Cors({}), {}, patience)
     answer = gateway.answer(Request.from_values("/late"))
     replies.set()
     assert (answer.status_code, answer.json) == (status, {"message": text})

@@ -77,23 +77,8 @@ def test_it_mints_when_it_says_ready_and_ends_quietly(ending: signal.Signals, ru
     answer = requests.post(f"{url}/v1/convai/tokens", json={}, headers={"Authorization": f"Bearer {token}"}, timeout=5)
     assert (answer.status_code, answer.json()["mint"]["vendor"]) == (201, "convai")
     running.send_signal(ending)
-    printed, errors = running.communicate(timeout=10)
+    _, errors = running.communicate(timeout=10)
     assert (running.returncode, errors) == (0, "")
-    sign_in, mint = printed.splitlines()
-    assert "POST /_local/token" in sign_in
-    assert re.fullmatch(r"\S+ +201 +minted +POST /v1/convai/tokens +alice +\d+ ms", mint)
-
-
-def test_verbose_shows_the_records() -> None:
-    with start(VERBOSE="1") as process:
-        url, _ = ready(process)
-        requests.post(f"{url}/v1/convai/tokens", headers={"Authorization": "Bearer x"}, timeout=5)
-        token = requests.post(f"{url}/_local/token", json={"sub": "alice"}, timeout=5).json()["token"]
-        requests.get(f"{url}/v1/vendors", headers={"Authorization": f"Bearer {token}"}, timeout=5)
-        process.send_signal(signal.SIGTERM)
-        printed, _ = process.communicate(timeout=10)
-    assert '"route":"GET /v1/vendors"' in printed
-    assert token not in printed
 
 
 def test_a_taken_port_is_one_line() -> None:

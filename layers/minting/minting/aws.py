@@ -1,6 +1,6 @@
 """The calls to AWS that a function makes, over the connections that vendors' calls use too.
 
-botocore would make a cold start more than half as long again. DECISIONS.md has the figures.
+botocore would take more of a cold start than everything else together. DECISIONS.md has the figures.
 """
 
 import random
