@@ -16,7 +16,7 @@ help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 run: .venv/ready  ## start the whole bundle on this machine, at http://127.0.0.1:3000
-	@PORT=$(PORT) PYTHONPATH=.:layers/minting exec $(PYTHON) -m local
+	@PORT=$(PORT) VERBOSE=$(VERBOSE) PYTHONPATH=.:layers/minting exec $(PYTHON) -m local
 
 test: .venv/ready .venv-sam/ready  ## run the test suite
 	$(PYTHON) -m pytest -n $(WORKERS)

@@ -3,10 +3,15 @@
 import errno
 import os
 import signal
+import socket
 import sys
-from typing import TYPE_CHECKING
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING, TextIO
 
 from local import aws, sam
+from local.console import Console
+from local.journal import Journal
+from local.records import Records
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
@@ -48,11 +53,18 @@ def _run(host: str, port: str) -> int:
 
     try:
         stand_ins = sam.bridge() or "127.0.0.1"  # containers reach the bridge too
-        bundle = Bundle(host=host, port=int(port), stand_ins=stand_ins, given=os.environ, stack="avatar-mint")
-        with bundle, sam.written(bundle):
-            _announce(bundle)
+        journal, out = Journal(), sys.stdout
+        journal.listeners.append(Console(out).show)
+        records = Records(journal, out, verbose=bool(os.environ.get("VERBOSE")))
+        bundle = Bundle(
+            host=host, port=int(port), stand_ins=stand_ins, given=os.environ, stack="avatar-mint", journal=journal
+        )
+        with redirect_stdout(records), bundle, sam.written(bundle):
+            _announce(bundle, out)
             signal.pause()
     except OSError as error:
+        if error.errno in {socket.EAI_NONAME, socket.EAI_AGAIN}:
+            return _refuse(f"HOST={host} is no name or address of this machine; unset HOST, or use HOST=127.0.0.1")
         if error.errno not in {errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL}:
             raise
         return _refuse(f"cannot listen on {host}:{port}: {os.strerror(error.errno)}; try another PORT=...")
@@ -61,13 +73,13 @@ def _run(host: str, port: str) -> int:
     return 0
 
 
-def _announce(bundle: "Bundle") -> None:
+def _announce(bundle: "Bundle", out: TextIO) -> None:
     vendors = "  ".join(f"{vendor} {twin.url}" for vendor, twin in bundle.twins.items())
     keyed = {vendor for vendor in bundle.functions if "API_KEY_SECRET" in bundle.environment(vendor)}
     signing = " and ".join(sorted(keyed - bundle.twins.keys()))
     vendors += f"  ({signing}: no stand-in)" if signing else ""
-    sys.stdout.write(BANNER.format(vendors=vendors, aws=bundle.aws["endpoint_url"], url=bundle.url))
-    sys.stdout.flush()
+    out.write(BANNER.format(vendors=vendors, aws=bundle.aws["endpoint_url"], url=bundle.url))
+    out.flush()
 
 
 def _refuse(reason: str) -> int:

@@ -15,20 +15,24 @@ CHECKS: Options = {"require": ["iss", "exp"], "verify_aud": False, "verify_sub":
 
 
 class UnauthorizedError(Exception):
-    """`challenge` is the response's www-authenticate header."""
+    """`challenge` is the response's www-authenticate header. The exception's text is what AWS does not tell."""
 
-    def __init__(self, reason: str = "") -> None:
+    answer = (401, "Unauthorized")
+
+    def __init__(self, reason: str = "", detail: str = "") -> None:
         self.challenge = f'Bearer scope="" error="invalid_token" error_description="{reason}"' if reason else "Bearer"
-        super().__init__(self.challenge)
+        super().__init__(detail or reason)
 
 
 class ForbiddenError(Exception):
     """The token has none of the scopes. `challenge` is the response's www-authenticate header."""
 
+    answer = (403, "Forbidden")
+
     def __init__(self, scopes: list[str]) -> None:
         wanted = " ".join(scopes)
         self.challenge = f'Bearer scope="{wanted}" error="insufficient_scope" error_description="insufficient scope"'
-        super().__init__(self.challenge)
+        super().__init__(f"the token has none of the scopes {wanted}")
 
 
 class Authorizer:
@@ -45,15 +49,18 @@ class Authorizer:
     def claims(self, authorization: str | None) -> dict[str, Any]:
         """The verified claims of a header `Bearer <JWT>` or `<JWT>`. Raises UnauthorizedError, ForbiddenError."""
         if not authorization:
-            raise UnauthorizedError
+            raise UnauthorizedError(detail="the request has no Authorization header")
         try:
             claims = self._verified(authorization.removeprefix("Bearer ").strip())
         except jwt.ExpiredSignatureError:
             raise UnauthorizedError("the token has expired") from None
-        except jwt.PyJWTError:
-            raise UnauthorizedError("the token is not valid") from None
+        except jwt.InvalidIssuerError:
+            raise UnauthorizedError("the token is not valid", f"the token's iss is not {self._issuer}") from None
+        except jwt.PyJWTError as error:
+            raise UnauthorizedError("the token is not valid", f"the token is not valid: {error}") from None
         if self._audience.isdisjoint(_audiences(claims)):
-            raise UnauthorizedError("the token does not have a valid audience")
+            wanted = " or ".join(sorted(self._audience))
+            raise UnauthorizedError("the token does not have a valid audience", f"the token's aud is not {wanted}")
         if self._scopes and not set(self._scopes) & _granted(claims):
             raise ForbiddenError(self._scopes)
         return claims

@@ -15,6 +15,7 @@ from local.functions import ROOT, Function, Handler, load
 from local.gateway import MAX_BODY_BYTES, Gateway
 from local.hosts import Hosts
 from local.issuer import Issuer
+from local.journal import Journal
 from local.routes import Routes, api_of, routes_of
 from local.seed import seed
 from local.server import Server
@@ -37,6 +38,7 @@ class Bundle:
     given: environment variables that win over the template's. A vendor whose URL is given gets no twin. A given
       AWS_ENDPOINT_URL replaces moto.
     stack: the name of the CloudFormation stack. The default is unique, because all bundles of a process share moto's memory.
+    journal: gets every request that the gateway answers.
     """
 
     def __init__(  # noqa: PLR0913 - each has a default and is passed by name
@@ -48,9 +50,11 @@ class Bundle:
         stand_ins: str = "127.0.0.1",
         given: Mapping[str, str] | None = None,
         stack: str = "",
+        journal: Journal | None = None,
     ) -> None:
         self._root, self._host, self._port, self._stand_ins = root, host, port, stand_ins
         self._given = {name: value for name, value in (given or {}).items() if value}
+        self.journal = journal or Journal()
         self._stack_name = stack or f"local-{uuid.uuid4().hex[:8]}"
         self.twins: dict[str, Twin] = {}
 
@@ -85,7 +89,8 @@ class Bundle:
         return event
 
     def _start(self, exits: ExitStack) -> None:
-        server = Server(self._host, self._port, max_body=MAX_BODY_BYTES)  # first, to see at once if the port is taken
+        # first, to see at once if the port is taken
+        server = Server(self._host, self._port, max_body=MAX_BODY_BYTES, refused=self._refused)
         exits.callback(server.server_close)
         self.url = server.url
         self.issuer = Issuer(parameters.AUDIENCE)
@@ -99,7 +104,7 @@ class Bundle:
 
     def _read_template(self) -> Template:
         document = read(self._root / "template.yaml")
-        given = parameters.parameters(document, self.issuer.url)
+        given = parameters.parameters(document, self.issuer.url, self._given.get("ORIGINS"))
         template = Template(document, given | {"AWS::StackName": self._stack_name})
         names = template.resources("AWS::Serverless::Function")
         self._function_names = {template.properties(name)["Handler"].partition(".")[0]: name for name in names}
@@ -129,7 +134,11 @@ class Bundle:
         routes = routes_of(self.template, {function.name: function for function in self.functions.values()})
         cors = Cors(api_of(self.template).get("CorsConfiguration", {}))
         own = {"POST /_local/token": self.issuer.answer_token}
-        return Gateway(Routes(routes), cors, own, hosts=Hosts(self._host))
+        return Gateway(Routes(routes), cors, own, hosts=Hosts(self._host), journal=self.journal)
+
+    def _refused(self, method: str, path: str, status: int, why: str) -> None:
+        with self.journal.exchange(method, path) as exchange:
+            exchange.status, exchange.code = status, why
 
     def _function(self, vendor: str) -> Function:
         name = self._function_names[vendor]

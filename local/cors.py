@@ -24,6 +24,8 @@ class Cors:
 
     def __init__(self, configuration: dict[str, Any]) -> None:
         self._origins: list[str] = configuration.get("AllowOrigins", [])
+        self._allowed_headers = {name.lower() for name in configuration.get("AllowHeaders", [])}
+        self._allowed_methods: list[str] = configuration.get("AllowMethods", [])
         self._preflight = _headers(configuration, PREFLIGHT)
         self._always = _headers(configuration, ALWAYS)
 
@@ -43,6 +45,23 @@ class Cors:
             response.headers.remove(name)
         response.headers.extend(self._allowed(request))
         return response
+
+    def refusal(self, request: Request) -> str:
+        """Why a browser keeps the response from the page that asked. "" if it does not, or if no other site's page asked."""
+        origin = request.headers.get("origin", "")
+        if not origin or origin.partition("://")[2] == request.headers.get("host"):
+            return ""
+        if not self._allowed(request):
+            return f"CORS: the browser refuses, because AllowedOrigins lacks {origin}"
+        return self._preflight_refusal(request)
+
+    def _preflight_refusal(self, request: Request) -> str:
+        method = request.headers.get("access-control-request-method", "")
+        if method and not {method, "*"} & {*self._allowed_methods}:
+            return f"CORS: the browser refuses, because AllowMethods lacks {method}"
+        asked = {name.strip().lower() for name in request.headers.get("access-control-request-headers", "").split(",")}
+        missing = [] if "*" in self._allowed_headers else sorted(asked - self._allowed_headers - {""})
+        return f"CORS: the browser refuses, because AllowHeaders lacks {', '.join(missing)}" if missing else ""
 
     def _allowed(self, request: Request) -> Headers:
         origin = request.headers.get("origin", "")

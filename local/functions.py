@@ -50,9 +50,11 @@ class Context:
     client_context = None
     identity = None
 
-    def __init__(self, function_name: str = "local", timeout: float = 25, memory: int = 512) -> None:
+    def __init__(
+        self, function_name: str = "local", timeout: float = 25, memory: int = 512, request_id: str = ""
+    ) -> None:
         self._ends = time.monotonic() + timeout
-        self.aws_request_id = str(uuid.uuid4())
+        self.aws_request_id = request_id or str(uuid.uuid4())
         self.function_name = function_name
         self.memory_limit_in_mb = memory
         self.invoked_function_arn = f"arn:aws:lambda:us-east-1:123456789012:function:{function_name}"
@@ -77,21 +79,22 @@ class Function:
     def __init__(self, name: str, handler: Handler, timeout: float = 25, memory: int = 512) -> None:
         self.name, self.handler, self.timeout, self.memory = name, handler, timeout, memory
 
-    def invoke(self, event: dict[str, Any], patience: float) -> Any:
-        """The handler's reply. Raises FunctionCrashError.
+    def invoke(self, event: dict[str, Any], patience: float, request_id: str = "") -> Any:
+        """The handler's reply. `request_id`: the id that Lambda gives to this call. Raises FunctionCrashError.
 
         Raises TooSlowError after `patience` seconds, or after the function's timeout if that is shorter.
         """
         outcome: Future[Any] = Future()
-        threading.Thread(target=self._run, args=(event, outcome), daemon=True).start()
+        context = Context(self.name, self.timeout, self.memory, request_id)
+        threading.Thread(target=self._run, args=(event, context, outcome), daemon=True).start()
         wait([outcome], min(patience, self.timeout))
         if not outcome.done():
             raise TooSlowError
         return outcome.result()
 
-    def _run(self, event: dict[str, Any], outcome: Future[Any]) -> None:
+    def _run(self, event: dict[str, Any], context: Context, outcome: Future[Any]) -> None:
         try:
-            outcome.set_result(self.handler(event, Context(self.name, self.timeout, self.memory)))
+            outcome.set_result(self.handler(event, context))
         except BaseException as error:  # noqa: BLE001 - even SystemExit ends the function only, not this process
             crash = FunctionCrashError(self.name)
             crash.__cause__ = error

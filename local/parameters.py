@@ -13,7 +13,11 @@ PAIRS = {
 """The secrets of the vendors without a twin, whose tokens the function signs."""
 
 
-def parameters(document: dict[str, Any], issuer: str) -> dict[str, str]:
+ORIGINS = "http://localhost:3000,http://localhost:5173,http://localhost:8080"
+"""The origins of web pages that browsers let call the API."""
+
+
+def parameters(document: dict[str, Any], issuer: str, origins: str | None = None) -> dict[str, str]:
     """Values for the template's parameters. They deploy every vendor, and callers sign in at `issuer`."""
     deploy = {name: "true" for name in document.get("Parameters", {}) if name.startswith("Deploy")}
     of_twins = {name: value for twin in twins().values() for name, value in twin.parameters.items()}
@@ -23,7 +27,7 @@ def parameters(document: dict[str, Any], issuer: str) -> dict[str, str]:
         "JwtIssuer": issuer,
         "JwtAudience": AUDIENCE,
         "BackendScope": "mint:on-behalf",
-        "AllowedOrigins": "http://localhost:3000,http://localhost:5173,http://localhost:8080",
+        "AllowedOrigins": origins or ORIGINS,
         "SpatialGenLease": "true",
         "LiveKitUrl": "wss://livekit.local",
         "LiveKitRooms": "{caller},lobby",

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -41,6 +42,7 @@ class Routes:
 
     def __init__(self, routes: Iterable[Route]) -> None:
         ordered = sorted(routes, key=lambda route: route.method == "ANY")  # of rules with one path, the first wins
+        self._keys = [route.key for route in ordered]
         self._urls = Map(map(_rule, ordered), merge_slashes=False).bind("")
 
     def find(self, method: str, path: str) -> Match | None:
@@ -50,6 +52,14 @@ class Routes:
         except HTTPException:  # an unknown path, or an unknown method: API Gateway has one answer for both
             return None
         return Match(route, {name: unquote(value) for name, value in found.items()})
+
+    def nearest(self, method: str, path: str) -> str:
+        """Why a request has no route. API Gateway says `Not Found` both for an unknown path and for a wrong method."""
+        methods = sorted(self._urls.allowed_methods(STAGE + path))
+        if methods:
+            return f"this path takes {' and '.join(methods)}, not {method}"
+        near = get_close_matches(f"{method} {path}", self._keys, 1)
+        return f"no such route; the nearest is {near[0]}" if near else "no such route"
 
 
 def _rule(route: Route) -> Rule:

@@ -12,6 +12,8 @@ from werkzeug.exceptions import BadRequest, HTTPException, NotFound, RequestEnti
 from werkzeug.serving import DechunkedInput, ThreadedWSGIServer, WSGIRequestHandler
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 BACKLOG = 2048
@@ -39,6 +41,7 @@ class Connection(WSGIRequestHandler):
             self.environ["wsgi.input"] = BytesIO(self._body(self.environ))
         except HTTPException as refusal:
             self.close_connection = True  # the next bytes are the rest of this body, not a request
+            self.server.refused(self.command, self.path.partition("?")[0], refusal.code or 400, refusal.name)
             self.send_error(refusal.code or 400, refusal.name)
             return
         self.transmit(Response.from_app(self.server.app, self.environ, buffered=True))
@@ -111,10 +114,15 @@ class _Chunks(DechunkedInput):
             raise BadRequest from malformed
 
 
+def _ignore(_method: str, _path: str, _status: int, _why: str) -> None:
+    """The twins and the issuer tell nobody."""
+
+
 class Server(ThreadedWSGIServer):
     """Takes its port when it is made (0: any free one). Serves from `start` to `stop`, with one thread for each connection.
 
-    max_body: the most bytes of a request's body. Raises OSError if the port is taken.
+    max_body: the most bytes of a request's body. refused: called with the method, the path, the status and the reason of a
+    request that the app never sees. Raises OSError if the port is taken.
     """
 
     def __init__(
@@ -124,7 +132,9 @@ class Server(ThreadedWSGIServer):
         *,
         connection: type[Connection] = Connection,
         max_body: int = sys.maxsize,
+        refused: "Callable[[str, str, int, str], None]" = _ignore,
     ) -> None:
+        self.refused = refused
         self.max_body = max_body
         self.closing = threading.Event()
         self._open: set[socket.socket] = set()

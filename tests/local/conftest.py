@@ -12,6 +12,7 @@ from local.cors import Cors
 from local.functions import Function
 from local.gateway import MAX_BODY_BYTES, Gateway
 from local.issuer import Issuer
+from local.journal import Journal
 from local.routes import Route, Routes
 from local.server import Server
 
@@ -26,10 +27,14 @@ CORS = {
 
 
 class Served:
-    """`events`: the events that the handler got. `reply`: its reply, or the exception that it raises."""
+    """`events`: the events that the handler got. `reply`: its reply, or the exception that it raises.
+
+    `journal`: every request that the gateway answered.
+    """
 
     def __init__(self, issuer: Issuer, url: str) -> None:
         self.issuer, self.url = issuer, url
+        self.journal = Journal()
         self.events: list[dict[str, Any]] = []
         self.reply: Any = {"statusCode": 200, "body": "ok"}
 
@@ -74,6 +79,6 @@ def served(issuer: Issuer) -> Iterator[Served]:
         Route("GET", "/scoped", function, Authorizer(issuer.url, ["app"], ["avatars", "admin"])),
     ]
     own = {"POST /_local/token": issuer.answer_token}
-    server.start(Request.application(Gateway(Routes(routes), Cors(CORS), own).answer))
+    server.start(Request.application(Gateway(Routes(routes), Cors(CORS), own, journal=served.journal).answer))
     yield served
     server.stop()

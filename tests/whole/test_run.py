@@ -88,6 +88,20 @@ def test_a_taken_port_is_one_line() -> None:
     assert re.fullmatch(r"local: cannot listen on 127\.0\.0\.1:\d+: Address already in use; .*\n", errors)
 
 
+def test_a_host_that_is_no_name_of_this_machine_is_one_line() -> None:
+    with start(HOST="x86_64-conda-linux-gnu") as process:
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert re.fullmatch(r"local: HOST=x86_64-conda-linux-gnu is no name or address of this machine; .*\n", errors)
+
+
+def test_a_request_is_one_line_and_its_record_only_with_verbose(running: subprocess.Popen[str]) -> None:
+    url, _ = ready(running)
+    requests.post(f"{url}/v1/convai/tokens", json={}, timeout=5)
+    assert running.stdout
+    assert re.fullmatch(r"\d\d:\d\d:\d\d +- +POST /v1/convai/tokens +401 .*\n", running.stdout.readline())
+
+
 @pytest.mark.parametrize("port", ["http", "-1", "65536", "3000x", "²"])
 def test_a_port_that_is_none_is_one_line(port: str) -> None:
     with start(PORT=port) as process:
