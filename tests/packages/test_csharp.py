@@ -8,7 +8,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "clients/csharp/MintClient.cs"
-MONO = pytest.mark.skipif(not shutil.which("mcs"), reason="no Mono: install mono-mcs and libmono-system-web-extensions4.0-cil")
+MONO = pytest.mark.skipif(
+    not shutil.which("mcs"), reason="no Mono: install mono-mcs and libmono-system-web-extensions4.0-cil"
+)
 LIBRARIES = ["-r:System.Net.Http.dll", "-r:System.Web.Extensions.dll"]
 
 
