@@ -14,6 +14,7 @@ from minting import aws, connections
 from minting.aws import DYNAMODB, SECRETS_MANAGER, CallFailed, Client
 from minting.deadline import Deadline
 from minting.settings import Account
+from minting.table import Table, Write
 from tests.conftest import Clock
 from tests.minting.conftest import Names
 from tests.minting.raw import RawServer
@@ -35,6 +36,7 @@ UNREADABLE_TROUBLE = answer(503, "<html>")
 UNREADABLE = answer(200, "<html>")
 REFUSED = answer(400, {"__type": "com.amazon.coral.service#AccessDeniedException", "Message": "?"})
 MOVED = answer(307, "")
+IN_PROGRESS = answer(400, {"__type": "com.amazonaws.dynamodb.v20120810#TransactionInProgressException", "Message": "?"})
 
 
 class Aws:
@@ -44,13 +46,14 @@ class Aws:
         self.answers = iter(answers)
         self.asked: list[str] = []
         self.heads: list[bytes] = []
+        self.bodies: list[dict[str, object]] = []
         self.server = RawServer(self._serve)
 
     def _serve(self, connection: socket.socket) -> None:
         request = connection.makefile("rb")
         while head := list(iter(request.readline, b"\r\n")):
             fields = {name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in head[1:])}
-            request.read(int(fields[b"content-length"]))
+            self.bodies.append(json.loads(request.read(int(fields[b"content-length"]))))
             self.asked.append(fields[b"x-amz-target"].decode().partition(".")[2])
             self.heads.append(b"".join(head))
             told = next(self.answers)
@@ -104,6 +107,22 @@ def test_after_two_bad_answers_nobody_knows_whether_the_change_was_made(
 ) -> None:
     stand_in = answering(trouble, trouble)
     assert (outcome(), len(stand_in.asked)) == ((code, True), 2)
+
+
+def test_a_transaction_that_is_still_being_made_may_be_made(answering: Callable[..., Aws]) -> None:
+    stand_in = answering(DROPPED, IN_PROGRESS)
+    assert (outcome(), len(stand_in.asked)) == (("TransactionInProgressException", True), 2)
+
+
+def test_a_transaction_that_is_sent_again_has_the_same_token_and_after_a_conflict_another(
+    answering: Callable[..., Aws],
+) -> None:
+    conflict = {"__type": "x#TransactionCanceledException", "CancellationReasons": [{"Code": "TransactionConflict"}]}
+    stand_in = answering(DROPPED, answer(400, conflict), WELL)
+    Table("v", "t").transact([Write("k", "SET #a = :a", "", {"a": 1})], Deadline(5))
+    first, again, later = (str(body["ClientRequestToken"]) for body in stand_in.bodies)
+    assert first == again != later
+    assert 1 <= len(first) <= 36
 
 
 @pytest.mark.parametrize(("refusal", "code"), [(REFUSED, "AccessDeniedException"), (MOVED, "307")])

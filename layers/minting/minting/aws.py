@@ -32,6 +32,9 @@ SUFFIXES = {
 }
 """The domains of AWS's partitions, by the beginning of a region. All others have amazonaws.com."""
 
+IN_PROGRESS = "TransactionInProgressException"
+"""DynamoDB's answer while it still makes the same transaction, whose first answer was lost."""
+
 type Answer = dict[str, Any]
 
 
@@ -126,4 +129,4 @@ def _answer(reply: Reply) -> Answer:
         return answer
     told: Answer = answer if isinstance(answer, dict) else {}
     code = str(told.get("__type", reply.status)).rpartition("#")[2]
-    raise CallFailed(code, code, told, unsure=reply.status == 200 or reply.status >= 500)
+    raise CallFailed(code, code, told, unsure=code == IN_PROGRESS or reply.status == 200 or reply.status >= 500)

@@ -29,7 +29,7 @@ MAX_PAUSE = 0.5
 """Seconds. The longest pause between two tries."""
 
 CONFLICTS = {
-    *("TransactionInProgressException", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"),
+    *("TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"),
     *("TransactionConflictException", "ThrottlingException", "ProvisionedThroughputExceededException"),
 }
 """DynamoDB's codes of a busy item: the reasons of a cancelled transaction, and a single write's errors."""
