@@ -198,7 +198,7 @@ def noted(fault: Exception) -> Exception:
 def mint(made: "Function", vendor: Vendor) -> None:
     renew(made)
     succeed(made, vendor)
-    assert ask(made, vendor) == 201
+    assert ask(made, vendor, timeout=25) == 201
 
 
 def be_refused(made: "Function", vendor: Vendor) -> None:
@@ -289,7 +289,7 @@ def renew(made: "Function") -> None:
     made.forget_sign_in()
 
 
-def ask(made: "Function", vendor: Vendor, body: Any = AS_IT_IS) -> int:
+def ask(made: "Function", vendor: Vendor, body: Any = AS_IT_IS, *, timeout: float = 1.25) -> int:
     """Sends a caller's request, holds the answer to the promise, and gives its status."""
     headers = {
         "content-type": "application/json",
@@ -297,7 +297,7 @@ def ask(made: "Function", vendor: Vendor, body: Any = AS_IT_IS) -> int:
         "cookie": CALLER,
         "x-api-key": CALLER,
     }
-    answer = made.ask(vendor.event, body, headers=headers, cookies=[CALLER], timeout=1.25)
+    answer = made.ask(vendor.event, body, headers=headers, cookies=[CALLER], timeout=timeout)
     said = dict(answer.body)
     if answer.status == 201:
         assert traces(said.pop(vendor.field))
