@@ -1,11 +1,13 @@
 # Every command that a developer needs: `make help` lists them. Each target installs what it uses, so a fresh clone needs
-# python3.13 and make. `sdk`, `clients`, `contract` and `bench` also need Node 20.
-.PHONY: help run test test-whole sdk clients check generate contract deploy-check format vendor build bench bench-limits worst-bill block unblock sam-local lock clean
+# python3.13 and make. `sdk`, `clients`, `contract`, `bench` and `playground-check` also need Node 20, and the last
+# one a browser.
+.PHONY: help run test test-whole sdk clients playground-check check generate contract deploy-check format vendor build bench bench-limits worst-bill block unblock sam-local lock clean
 .DELETE_ON_ERROR:
 
 PORT ?= 3000
 # One more than there are processors, because tests also wait: for a deadline, a closed connection, another caller.
 WORKERS ?= $(shell echo $$((1 + $$(nproc 2>/dev/null || echo 2))))
+CHROMIUM ?= /usr/bin/chromium
 PYTHON := .venv/bin/python
 RUN := PYTHONPATH=.:layers/minting $(PYTHON) -m
 SAM := .venv-sam/bin/sam
@@ -29,6 +31,9 @@ sdk: .venv/ready tests/sdk/node_modules/ready  ## run the vendors' own client SD
 
 clients: .venv/ready clients/js/dist/index.js tests/packages/node_modules/ready  ## run the client packages against their table of behaviours, and against the bundle
 	$(PYTHON) -m pytest -rs tests/packages
+
+playground-check: .venv/ready tests/playground/node_modules/ready $(CHROMIUM)  ## use the page of `make run` in a real browser
+	CHROMIUM=$(CHROMIUM) $(PYTHON) -m pytest tests/playground
 
 contract: .venv/ready .venv-contract/ready tests/openapi/node_modules/ready  ## lint docs/openapi.json, generate clients from it, and send thousands of requests made from it
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true tests/openapi/node_modules/.bin/redocly lint --config tests/openapi/redocly.yaml docs/openapi.json
@@ -86,6 +91,10 @@ unblock: .venv/ready  ## serve a blocked caller again: make unblock ARGS="--iss 
 sam-local: build  ## send every event of events/ through `sam local invoke`; without a Docker engine, it says why and skips
 	.ci/sam-local
 
+$(CHROMIUM):
+	apt-get install -qq --no-install-recommends chromium fonts-dejavu-core > /dev/null || { \
+	  echo "The browser tests need Chromium, which could not be installed. Install it, and name it: CHROMIUM=/usr/bin/chromium"; exit 1; }
+
 .venv/ready: requirements/dev.txt
 	python3.13 -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
@@ -127,4 +136,4 @@ lock: .venv/ready  ## pin with hashes, after a change of a requirements .in file
 	done
 
 clean:  ## remove everything that the other commands installed or wrote
-	rm -rf .venv .venv-sam .venv-contract .venv-deploy .aws-sam .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis tests/sdk/node_modules tests/openapi/node_modules tests/packages/node_modules bench/node/node_modules bench/node/dist clients/js/node_modules clients/js/dist
+	rm -rf .venv .venv-sam .venv-contract .venv-deploy .aws-sam .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis tests/sdk/node_modules tests/playground/node_modules tests/openapi/node_modules tests/packages/node_modules bench/node/node_modules bench/node/dist clients/js/node_modules clients/js/dist

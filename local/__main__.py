@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from local.bundle import Bundle
 
 BANNER = """\
+  page     {url}/
   vendors  {vendors}
   AWS      AWS_ENDPOINT_URL={aws}
   sign in  TOKEN=$(curl -s {url}/_local/token -d '{{"sub": "alice"}}' | cut -d'"' -f4)

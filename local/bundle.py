@@ -16,9 +16,11 @@ from local.gateway import MAX_BODY_BYTES, Gateway
 from local.hosts import Hosts
 from local.issuer import Issuer
 from local.journal import Journal
+from local.page import Page
 from local.routes import Routes, api_of, routes_of
 from local.seed import seed
-from local.server import Server
+from local.server import Response, Server
+from local.stream import StreamingConnection
 from local.template import Template, read
 from local.twins import twins
 
@@ -90,7 +92,9 @@ class Bundle:
 
     def _start(self, exits: ExitStack) -> None:
         # first, to see at once if the port is taken
-        server = Server(self._host, self._port, max_body=MAX_BODY_BYTES, refused=self._refused)
+        server = Server(
+            self._host, self._port, connection=StreamingConnection, max_body=MAX_BODY_BYTES, refused=self._refused
+        )
         exits.callback(server.server_close)
         self.url = server.url
         self.issuer = Issuer(parameters.AUDIENCE)
@@ -99,8 +103,12 @@ class Bundle:
         self.template = self._read_template()
         self._start_aws(exits)
         self._start_twins(exits)
-        server.start(Request.application(self._gateway().answer))
+        self._page, self._api = Page(server.port, self.journal), self._gateway()
+        server.start(Request.application(self._answer))
         exits.callback(server.stop)
+
+    def _answer(self, request: Request) -> Response:
+        return self._page.answer(request) or self._api.answer(request)
 
     def _read_template(self) -> Template:
         document = read(self._root / "template.yaml")

@@ -57,6 +57,15 @@ def test_the_layer_is_small_and_leaves_boto3_to_lambda() -> None:
     assert not {"boto3", "botocore", "s3transfer", "bin"} & {path.name for path in LAYER.iterdir()}
 
 
+def test_nothing_of_the_local_stack_is_deployed() -> None:
+    built = [path for folder in (LAYER, *FUNCTIONS.values()) for path in folder.rglob("*") if path.is_file()]
+    own = {path.name for path in (ROOT / "local/playground").iterdir()}
+    assert not [path for path in built if path.name in own or "local" in path.relative_to(BUILD).parts]
+    ours = [path for path in built if path.suffix in {".py", ".json"}]
+    assert ours
+    assert not [path for path in ours if b"/_local" in path.read_bytes()]
+
+
 def test_the_build_is_of_the_present_source() -> None:
     pairs = [(ROOT / "layers/minting/minting", LAYER / "minting")]
     pairs += [(ROOT / "functions" / vendor, folder / vendor) for vendor, folder in FUNCTIONS.items()]

@@ -1,0 +1,106 @@
+"""The page at `/` of the local gateway: its files, its live log, and who may ask for them.
+
+A page of another site must neither read what this one shows nor change anything. So the host must be exact, as no site can
+make its own name pass (DNS rebinding); a call must come from this page; and no answer has CORS headers.
+"""
+
+import ipaddress
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from werkzeug.wrappers import Request
+
+from local.event import raw_path
+from local.functions import ROOT
+from local.journal import Exchange, Journal
+from local.reply import message
+from local.server import Response
+from local.stream import stream
+
+FOLDER = Path(__file__).parent / "playground"
+PREFIX = "/_local/page/"
+
+TYPES = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
+HEADERS = [
+    ("content-security-policy", POLICY),
+    ("x-content-type-options", "nosniff"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("referrer-policy", "no-referrer"),
+    ("cache-control", "no-store"),
+]
+ALIVE_SECONDS = 10.0
+"""How often a quiet stream sends the time, so that the page's clock stays right and a closed page is noticed."""
+
+
+class Page:
+    """port: the gateway's."""
+
+    def __init__(self, port: int, journal: Journal) -> None:
+        self._hosts = {f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")}
+        self._journal = journal
+        self._files = {f"{PREFIX}{file.name}": file for file in FOLDER.iterdir()}
+        self._files |= {"/": FOLDER / "index.html", f"{PREFIX}openapi.json": ROOT / "docs" / "openapi.json"}
+
+    def answer(self, request: Request) -> Response | None:
+        """None for a request that is not for the page."""
+        path = raw_path(request)
+        if path != "/" and not path.startswith(PREFIX):
+            return None
+        response = self._refusal(request) or self._answer(request, path)
+        response.headers.extend(HEADERS)
+        return response
+
+    def _refusal(self, request: Request) -> Response | None:
+        host = request.headers.get("host", "").lower()
+        if host not in self._hosts or not ipaddress.ip_address(request.remote_addr or "").is_loopback:
+            return message(421, f"Open this page on the machine that runs it: http://{min(self._hosts)}/")
+        if raw_path(request) != "/" and not _is_own(request, host):
+            return message(403, "Only the page itself may ask for this")
+        return None
+
+    def _answer(self, request: Request, path: str) -> Response:
+        if request.method != "GET":
+            return message(405, "Method Not Allowed")
+        if path == f"{PREFIX}events":
+            return stream(request, self._events(int(request.headers.get("last-event-id") or 0)))
+        file = self._files.get(path)
+        if file is None:
+            return message(404, "Not Found")
+        return Response(file.read_bytes(), 200, [("content-type", f"{TYPES[file.suffix]}; charset=utf-8")])
+
+    def _events(self, last: int) -> Iterator[bytes]:
+        """The exchanges after number `last`, and the time whenever there is none for a while."""
+        yield _clock()
+        while True:
+            for exchange in self._journal.since(last, ALIVE_SECONDS):
+                last = exchange.number
+                yield _event(exchange)
+            yield _clock()
+
+
+def _is_own(request: Request, host: str) -> bool:
+    """Whether this page sent the request. Old browsers send no Sec-Fetch-Site, and some requests have no Origin."""
+    site = request.headers.get("sec-fetch-site")
+    return site == "same-origin" if site else request.headers.get("origin") == f"http://{host}"
+
+
+def _event(exchange: Exchange) -> bytes:
+    return f"id: {exchange.number}\ndata: {json.dumps(asdict(exchange))}\n\n".encode()
+
+
+def _clock() -> bytes:
+    return f"event: clock\ndata: {time.time()}\n\n".encode()

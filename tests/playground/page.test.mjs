@@ -1,0 +1,121 @@
+// What a person does in the first minutes.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { assertAccessible, mint, named, withPage } from "./browser.mjs";
+
+const VENDORS = ["agora", "convai", "livekit", "odyssey", "spatialgen", "spatius", "trulience"];
+const rows = (page) => named(page, "log").locator("> li");
+
+test("it opens with a person signed in and every vendor to choose", () => withPage(async (page) => {
+  assert.equal(await page.locator("#signed button").textContent(), "alice");
+  const shown = await page.locator("#vendors strong").allTextContents();
+  assert.deepEqual(shown, VENDORS);
+}));
+
+for (const vendor of VENDORS) {
+  test(`it mints for ${vendor} and counts its life down`, () => withPage(async (page) => {
+    const answer = await mint(page, vendor);
+    assert.equal(answer.status(), 201);
+    assert.match(await named(page, "countdown").textContent(), /left until/);
+  }));
+}
+
+test("it takes a JWT and a 007 token apart", () => withPage(async (page) => {
+  await mint(page, "livekit");
+  assert.match(await named(page, "credential").textContent(), /"?alg"?.*HS256.*roomJoin/);
+  await mint(page, "agora", { channel: "lobby" });
+  const inside = page.locator(".part", { hasText: "join" });
+  assert.match(await inside.textContent(), /RTC.*lobby.*publish audio/);
+}));
+
+test("an error of the answer is at its field", () => withPage(async (page) => {
+  const answer = await mint(page, "agora", { channel: "not-allowed", ttl_seconds: "5" });
+  assert.equal(answer.status(), 400);
+  const field = page.getByLabel("ttl_seconds", { exact: true });
+  assert.equal(await field.getAttribute("aria-invalid"), "true");
+  const described = (await field.getAttribute("aria-describedby")).split(" ").at(-1);
+  assert.match(await page.locator(`#${described}`).textContent(), />= 60/);
+}));
+
+test("several people are signed in side by side, and the log tells them apart", () => withPage(async (page) => {
+  await page.locator("#name").fill("bob");
+  await named(page, "sign-in").click();
+  await page.locator("#signed button", { hasText: "bob" }).waitFor();
+  await mint(page, "convai");
+  await page.locator("#signed button", { hasText: "alice" }).click();
+  await mint(page, "convai");
+  const minted = rows(page).filter({ hasText: "201 minted" });
+  await minted.filter({ hasText: "alice" }).last().waitFor();
+  assert.match(await minted.last().textContent(), /alice/);
+  assert.match(await minted.nth(-2).textContent(), /bob/);
+}));
+
+test("the log has the record of a mint and not its token", () => withPage(async (page) => {
+  const { apiAuthToken, mint: { id } } = await (await mint(page, "convai")).json();
+  const row = rows(page).filter({ hasText: id });
+  await row.locator("summary").click();
+  assert.match(await row.textContent(), /token_sha256[0-9a-f]{64}/);
+  const log = await named(page, "log").textContent();
+  assert.ok(!log.includes(apiAuthToken));
+}));
+
+test("a refusal of API Gateway is in the log with its reason", () => withPage(async (page) => {
+  await page.evaluate(() => fetch("/v1/convay/tokens"));
+  await rows(page).filter({ hasText: "the nearest is GET /v1/convai/tokens" }).last().waitFor();
+}));
+
+test("a credential is shown to expire, by the server's clock", () => withPage(async (page) => {
+  await page.clock.install();
+  await mint(page, "trulience", { expire_at: "60" });
+  assert.match(await named(page, "countdown").textContent(), /^(1 min 0|59|58) s left/);
+  await page.clock.fastForward(61_000);
+  await page.locator("[data-test=countdown][data-expired]", { hasText: "Expired" }).waitFor();
+  assert.equal(await page.getByRole("status").textContent(), "The credential has expired");
+}));
+
+test("the copied call is the one that was sent, without a token", () => withPage(async (page) => {
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await mint(page, "agora", { channel: "lobby" });
+  for (const name of ["curl", "fetch", "Swift", "Kotlin"]) {
+    await page.getByRole("button", { name: `Copy as ${name}` }).click();
+    await page.getByText(`Copied as ${name}`).waitFor();
+    const text = await page.evaluate(() => navigator.clipboard.readText());
+    assert.match(text, /\/v1\/agora\/tokens/);
+    assert.match(text, /lobby/);
+    assert.doesNotMatch(text, /eyJ/);
+  }
+}));
+
+test("it works with the keyboard alone", () => withPage(async (page) => {
+  await named(page, "vendor-convai").focus();
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Control+Enter");
+  await page.locator("#credential > .good").waitFor();
+  await rows(page).last().waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.test), "vendor-convai");
+  await page.keyboard.press("j");
+  assert.equal(await page.evaluate(() => document.activeElement.tagName), "SUMMARY");
+  await page.keyboard.press("/");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "filter");
+  await page.keyboard.type("jke/");
+  assert.equal(await page.locator("#filter").inputValue(), "jke/");
+}));
+
+for (const width of [320, 360, 800, 1360]) {
+  test(`it needs no scrolling sideways at ${width} px`, () => withPage(async (page) => {
+    await mint(page, "agora");
+    await rows(page).last().waitFor();
+    assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= width);
+  }, { width }));
+}
+
+for (const colorScheme of ["light", "dark"]) {
+  test(`it has no accessibility violation in the ${colorScheme} theme`, () => withPage(async (page) => {
+    await assertAccessible(page, "opened");
+    await mint(page, "agora");
+    await rows(page).last().locator("summary").click();
+    await assertAccessible(page, "minted");
+    await mint(page, "agora", { channel: "nowhere" });
+    await assertAccessible(page, "refused");
+  }, { colorScheme }));
+}
