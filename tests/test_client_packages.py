@@ -29,8 +29,10 @@ def test_the_javascript_types_are_those_of_the_contract() -> None:
     assert TYPES.read_text() == client_types(), "run `make generate`"
 
 
-def test_the_clients_know_every_route_that_mints() -> None:
-    assert sorted(ROUTES) == routes_that_mint()
+def test_the_clients_know_only_routes_that_mint_and_all_that_take_a_slot() -> None:
+    """Clients mint for each call of a route that they do not know. That is safe, unless a lost answer costs a slot."""
+    minting = routes_that_mint()
+    assert {route for route in minting if traits(route)["takes_slot"]} <= ROUTES.keys() <= set(minting)
 
 
 @pytest.mark.parametrize("route", ROUTES)

@@ -28,7 +28,7 @@ ADDED = {
     *("events/anam-mint.json", "events/anam-revoke.json", "tests/functions/test_anam.py"),
     "docs/vendors/anam.md",
 }
-GENERATED = {"functions/catalogue/declared.json", "docs/openapi.json"}
+GENERATED = {"functions/catalogue/declared.json", "docs/openapi.json", "clients/js/src/credentials.ts"}
 
 
 class Block(NamedTuple):
@@ -161,7 +161,7 @@ OWN = "tests/functions/test_anam.py::test_nothing_is_left_to_fill_in"
 
 RULES = [
     *("tests/test_template.py", "tests/test_roles.py", "tests/test_deploys.py"),
-    *("tests/test_docs.py", "tests/test_worst_bill.py", "tests/test_openapi.py"),
+    *("tests/test_docs.py", "tests/test_worst_bill.py", "tests/test_openapi.py", "tests/test_client_packages.py"),
     *("tests/functions/test_catalogue.py", "tests/trust/test_source.py"),
     "tests/local/test_bundle.py::test_every_deployable_vendor_mints",
     "tests/functions/test_every_vendor.py::test_no_twin_is_left_over",

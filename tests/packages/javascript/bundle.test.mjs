@@ -1,7 +1,7 @@
 // The JavaScript client against the bundle that test_javascript.py runs.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createMintClient, MintError } from '../../clients/js/dist/index.js'
+import { createMintClient, MintError } from '../../../clients/js/dist/index.js'
 
 const { GATEWAY_URL: gateway, CONVAI_URL: convai } = process.env
 
