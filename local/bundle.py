@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any, Self
 from werkzeug.wrappers import Request
 
 from local import aws, parameters
+from local.controls import Controls, keys
 from local.cors import Cors
+from local.faults import Faults
 from local.functions import ROOT, Function, Handler, load
 from local.gateway import MAX_BODY_BYTES, Gateway
 from local.hosts import Hosts
 from local.issuer import Issuer
 from local.journal import Journal
+from local.leaks import Leaks
+from local.limits import Limits
 from local.page import Page
 from local.routes import Routes, api_of, routes_of
 from local.seed import seed
@@ -25,7 +29,9 @@ from local.template import Template, read
 from local.twins import twins
 
 if TYPE_CHECKING:
-    from local.twins.twin import Twin
+    from collections.abc import Callable
+
+    from local.twins.twin import Call, Fault, Twin
 
 AS_IT_IS: Any = object()
 """Stands for the body of the sample event."""
@@ -103,12 +109,25 @@ class Bundle:
         self.template = self._read_template()
         self._start_aws(exits)
         self._start_twins(exits)
-        self._page, self._api = Page(server.port, self.journal), self._gateway()
+        self._api, self._leaks = self._gateway(), Leaks(lambda: keys(self.twins))
+        self._page = Page(server.port, self.journal, self._leaks, self._controls().calls())
         server.start(Request.application(self._answer))
         exits.callback(server.stop)
 
     def _answer(self, request: Request) -> Response:
-        return self._page.answer(request) or self._api.answer(request)
+        response = self._page.answer(request) or self._api.answer(request)
+        if request.headers.get("sec-fetch-site") == "same-origin":
+            self._leaks.scan(response.get_data())
+        return response
+
+    def _controls(self) -> Controls:
+        environments = {vendor: self.environment(vendor) for vendor in self.functions}
+        limited = {vendor: variables for vendor, variables in environments.items() if "LIMITS_TABLE" in variables}
+        tables = {variables["LIMITS_TABLE"] for variables in limited.values()}
+        secrets = {vendor: variables.get("API_KEY_SECRET", "") for vendor, variables in environments.items()}
+        limits = Limits(next(iter(tables), ""), self.issuer.url, self.aws)
+        faults = Faults(self.twins, secrets, self.aws)
+        return Controls(self.twins, list(limited), self.environment, faults, limits, self._leaks)
 
     def _read_template(self) -> Template:
         document = read(self._root / "template.yaml")
@@ -134,8 +153,15 @@ class Bundle:
         kinds = {vendor: kind for vendor, kind in sorted(twins().items()) if vendor in self._function_names}
         self.twins = {vendor: kind() for vendor, kind in kinds.items() if kind.url_variable not in self._given}
         for twin in self.twins.values():
+            twin.listeners.append(self._heard(twin.vendor))
             twin.start(self._stand_ins)
             exits.callback(twin.stop)
+
+    def _heard(self, vendor: str) -> "Callable[[Call, Fault | None], None]":
+        def heard(call: "Call", fault: "Fault | None") -> None:
+            self.journal.called(vendor, f"{call.method} {call.path}", call.status, injected=fault is not None)
+
+        return heard
 
     def _gateway(self) -> Gateway:
         self.functions = {vendor: self._function(vendor) for vendor in self._function_names}

@@ -13,8 +13,10 @@ class Console:
         self._out = out
 
     def show(self, exchange: Exchange) -> None:
-        self._out.write(f"{line(exchange)}\n")
-        self._out.flush()
+        """Calls of the stand-ins are on the page only."""
+        if not exchange.vendor:
+            self._out.write(f"{line(exchange)}\n")
+            self._out.flush()
 
 
 def line(exchange: Exchange) -> str:

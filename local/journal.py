@@ -25,7 +25,8 @@ class Exchange:
 
     id: the request id of the function, which is also the mint id. at: Unix seconds. route: `METHOD /path/{id}`, or the path as
     sent if there is no such route. code: the outcome in the function's record, or the gateway's own message. ms: how long it
-    took. reason: why it failed, also where AWS does not say. number: its place in the journal, from 1.
+    took. reason: why it failed, also where AWS does not say. number: its place in the journal, from 1. vendor: the vendor whose
+    stand-in answered. "": the gateway did.
     """
 
     route: str
@@ -38,6 +39,7 @@ class Exchange:
     reason: str = ""
     record: dict[str, Any] = field(default_factory=dict)
     number: int = 0
+    vendor: str = ""
 
     def because(self, *reasons: str) -> None:
         """Adds the reasons that are not empty."""
@@ -74,6 +76,10 @@ class Journal:
             exchange.record = record
         else:
             self._finish(_late(record))
+
+    def called(self, vendor: str, route: str, status: int | None, *, injected: bool) -> None:
+        """Adds a call of a vendor's stand-in."""
+        self._finish(Exchange(route, status=status or 0, code="injected" if injected else "", vendor=vendor))
 
     def since(self, number: int, patience: float) -> list[Exchange]:
         """The exchanges after `number`. Waits up to `patience` seconds for the first."""

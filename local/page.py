@@ -7,18 +7,22 @@ make its own name pass (DNS rebinding); a call must come from this page; and no 
 import ipaddress
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from werkzeug.wrappers import Request
 
 from local.event import raw_path
 from local.functions import ROOT
 from local.journal import Exchange, Journal
+from local.leaks import Leaks
 from local.reply import message
 from local.server import Response
 from local.stream import stream
+
+type Call = Callable[[dict[str, Any]], Any]
 
 FOLDER = Path(__file__).parent / "playground"
 PREFIX = "/_local/page/"
@@ -47,11 +51,11 @@ ALIVE_SECONDS = 10.0
 
 
 class Page:
-    """port: the gateway's."""
+    """port: the gateway's. calls: what the page's buttons do, by name."""
 
-    def __init__(self, port: int, journal: Journal) -> None:
+    def __init__(self, port: int, journal: Journal, leaks: Leaks, calls: Mapping[str, Call]) -> None:
         self._hosts = {f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")}
-        self._journal = journal
+        self._journal, self._leaks, self._calls = journal, leaks, calls
         self._files = {f"{PREFIX}{file.name}": file for file in FOLDER.iterdir()}
         self._files |= {"/": FOLDER / "index.html", f"{PREFIX}openapi.json": ROOT / "docs" / "openapi.json"}
 
@@ -73,8 +77,11 @@ class Page:
         return None
 
     def _answer(self, request: Request, path: str) -> Response:
-        if request.method != "GET":
+        call = self._calls.get(path.removeprefix(PREFIX))
+        if request.method != ("POST" if call else "GET"):
             return message(405, "Method Not Allowed")
+        if call:
+            return _called(call, request)
         if path == f"{PREFIX}events":
             return stream(request, self._events(int(request.headers.get("last-event-id") or 0)))
         file = self._files.get(path)
@@ -88,7 +95,7 @@ class Page:
         while True:
             for exchange in self._journal.since(last, ALIVE_SECONDS):
                 last = exchange.number
-                yield _event(exchange)
+                yield self._leaks.scan(_event(exchange))
             yield _clock()
 
 
@@ -96,6 +103,17 @@ def _is_own(request: Request, host: str) -> bool:
     """Whether this page sent the request. Old browsers send no Sec-Fetch-Site, and some requests have no Origin."""
     site = request.headers.get("sec-fetch-site")
     return site == "same-origin" if site else request.headers.get("origin") == f"http://{host}"
+
+
+def _called(call: Call, request: Request) -> Response:
+    """A form of another site's page cannot send JSON."""
+    if request.mimetype != "application/json":
+        return message(415, "Send JSON")
+    try:
+        told = call(json.loads(request.get_data()))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return message(400, f"Not understood: {type(error).__name__}")
+    return Response(json.dumps(told), 200, [("content-type", "application/json")])
 
 
 def _event(exchange: Exchange) -> bytes:

@@ -8,7 +8,11 @@ let last = 0;
 let waiting = [];
 let unseen = 0;
 
-export function startLog() {
+let heard;
+
+// `listener` is called after new rows.
+export function startLog(listener) {
+  heard = listener;
   document.addEventListener("visibilitychange", () => (document.hidden ? stop() : connect()));
   find("filter").addEventListener("input", filterAll);
   find("newest").addEventListener("click", follow);
@@ -51,21 +55,24 @@ function draw() {
   while (log.children.length > MOST) log.firstChild.remove();
   unseen += following ? 0 : rows.length;
   waiting = [];
+  heard();
   if (following) log.scrollTop = log.scrollHeight;
   else Object.assign(find("newest"), { hidden: false, textContent: `${unseen} new` });
 }
 
 function row(exchange) {
-  const good = exchange.status < 400 && !exchange.reason;
-  const { route, caller, status, code, ms, at, reason, record, id } = exchange;
+  const { route, caller, status, code, ms, at, reason, record, id, vendor } = exchange;
+  const good = status > 0 && status < 400 && !reason && code !== "injected";
+  const who = vendor ? `stand-in of ${vendor}` : `${caller || "nobody"} · ${ms} ms`;
   return h("li", { tabindex: "-1", "data-error": !good },
     h("details", {},
       h("summary", {},
-        h("span", { class: good ? "good" : "bad" }, good ? "✓" : "✗", ` ${status} ${code}`), " ",
+        h("span", { class: good ? "good" : "bad" }, good ? "✓" : "✗", ` ${status || "no answer"} `,
+          h("span", { class: code === "injected" && "injected" }, code)), " ",
         h("code", {}, route), " ",
-        h("small", {}, `${caller || "nobody"} · ${time(at * 1000)} · ${ms} ms`),
+        h("small", {}, `${who} · ${time(at * 1000)}`),
         reason && h("span", { class: "reason" }, reason)),
-      pairs(record.mint_id ? record : { id, reason: reason || "answered by API Gateway" })));
+      pairs(record.mint_id ? record : { id, "answered by": vendor ? "the stand-in" : "API Gateway" })));
 }
 
 function filter(item) {

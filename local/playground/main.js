@@ -5,6 +5,8 @@ import { announce, find, h } from "./dom.js";
 import { startLog } from "./log.js";
 import { body, loadContract, showErrors, showRequest } from "./request.js";
 import { SNIPPETS } from "./snippets.js";
+import { refresh, showStage, startStage } from "./stage.js";
+import { offerUse, startUse } from "./use.js";
 import { showVendors } from "./vendors.js";
 
 const mintButton = document.querySelector("[data-test=mint]");
@@ -14,6 +16,7 @@ function choose(chosen, changed) {
   offer = chosen;
   showRequest(offer, changed);
   location.hash = `vendor=${offer.vendor}`;
+  showStage(offer.vendor);
 }
 
 async function enter(name) {
@@ -25,6 +28,7 @@ function showPeople() {
   const buttons = [...people.keys()].map((name) =>
     h("button", { type: "button", "aria-pressed": String(name === person), onclick: () => (become(name), showPeople()) }, name));
   find("signed").replaceChildren(...buttons);
+  refresh();
 }
 
 async function mint() {
@@ -48,9 +52,19 @@ async function mint() {
 async function show(answer) {
   const unplaced = showErrors(answer.body?.errors ?? []);
   const minted = answer.status === 201;
-  if (minted) await showCredential(answer.body, answer.ms);
+  if (minted) {
+    await showCredential(answer.body, answer.ms);
+    offerUse(offer.vendor, answer.body);
+  }
   else showProblem(answer, unplaced);
   announce(minted ? `Minted for ${offer.vendor}` : `Refused: ${answer.body?.code ?? answer.status}`);
+}
+
+async function mintMany() {
+  const sent = body();
+  const answers = await Promise.all(Array.from({ length: 20 }, () => call(offer.mint[0], sent)));
+  const counts = Object.groupBy(answers, ({ status, body: told }) => (status === 201 ? "minted" : told?.code ?? status));
+  announce(Object.entries(counts).map(([code, all]) => `${all.length} ${code}`).join(", "));
 }
 
 function showCopy(route, sent) {
@@ -73,11 +87,14 @@ find("request").addEventListener("submit", (event) => {
   event.preventDefault();
   mint();
 });
+find("many").addEventListener("click", mintMany);
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) mint();
 });
 
-startLog();
+startStage();
+startUse();
+startLog(refresh);
 await Promise.all([loadContract(), enter(find("name").value)]);
 const { body: catalogue } = await call("GET /v1/vendors");
 const wanted = new URLSearchParams(location.hash.slice(1)).get("vendor") ?? "convai";

@@ -120,6 +120,11 @@ class OdysseyTwin(Twin):
         self.access_tokens[token] = (key, self.now() + self.access_seconds)
         return {"access_token": token, "expires_in": self.access_seconds}, 200
 
+    def drop_key(self, key: str) -> None:
+        """A: the key's access tokens end with it."""
+        super().drop_key(key)
+        self.access_tokens = {token: found for token, found in self.access_tokens.items() if found[0] != key}
+
     def list_regions(self) -> ResponseReturnValue:
         if not self.caller():
             return UNAUTHORIZED

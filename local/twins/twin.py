@@ -1,6 +1,7 @@
 """The base of every vendor's twin: its web app, clock, faults and calls, and the `/_twin` routes that control it."""
 
 import json
+import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -53,6 +54,7 @@ class Twin:
     Requests run one at a time under `lock`, so routes need no locks. They take microseconds, and delays are outside the lock.
     mint_calls: the calls of a mint to this vendor, in order. local_key: an API key that is valid after a reset.
     parameters: of template.yaml, so that mints on this machine name resources that the vendor has.
+    listeners: called with each call, and with the fault that it met.
     skew: seconds that this vendor's clock is ahead. omit: a top-level field that the vendor's JSON answers lack.
     """
 
@@ -70,6 +72,7 @@ class Twin:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.calls: list[Call] = []
+        self.listeners: list[Callable[[Call, Fault | None], None]] = []
         self._faults: list[Fault] = []
         self._hits: dict[str, list[float]] = {}
         self._server: Server | None = None
@@ -142,6 +145,29 @@ class Twin:
     def fault(self, fault: Fault) -> None:
         with self.lock:
             self._faults.append(fault)
+
+    @property
+    def faults(self) -> list[Fault]:
+        """Those that wait for a request."""
+        with self.lock:
+            return list(self._faults)
+
+    def end(self, *faults: Fault) -> None:
+        """Forgets these faults."""
+        with self.lock:
+            self._faults = [fault for fault in self._faults if fault not in faults]
+
+    def issue_key(self, like: str) -> str:
+        """A new key with the rights of `like`, which keeps working."""
+        with self.lock:
+            new = f"{self.local_key}-{secrets.token_hex(8)}"
+            self.keys[new] = self.keys[like]
+            return new
+
+    def drop_key(self, key: str) -> None:
+        """The key stops working at once."""
+        with self.lock:
+            self.keys.pop(key, None)
 
     def reset(self) -> None:
         """Restores settings, state and clock, and forgets faults and calls."""
@@ -220,7 +246,9 @@ class Twin:
         response.headers.update(fault.headers)
         if self.omit and fault.status is None and fault.body is None:
             self._leave_out(response)
-        self._record(None if fault.mode == "drop" else response.status_code, response.get_data())
+        call = self._record(None if fault.mode == "drop" else response.status_code, response.get_data())
+        for listener in self.listeners:
+            listener(call, None if fault is NO_FAULT else fault)
         return response
 
     def _leave_out(self, response: Response) -> None:
@@ -229,12 +257,14 @@ class Twin:
             del answer[self.omit]
             response.set_data(json.dumps(answer))
 
-    def _record(self, status: int | None, answer: bytes) -> None:
+    def _record(self, status: int | None, answer: bytes) -> Call:
         headers = {name.lower(): value for name, value in request.headers.items()}
         port = int(request.environ["REMOTE_PORT"])
         query = request.query_string.decode("latin-1")
         sent = request.get_data()
-        self.calls.append(Call(request.method, request.path, query, headers, sent, port, status, answer))
+        call = Call(request.method, request.path, query, headers, sent, port, status, answer)
+        self.calls.append(call)
+        return call
 
     # Control over HTTP
 

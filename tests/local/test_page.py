@@ -12,6 +12,7 @@ from werkzeug.wrappers import Request
 
 from local.bundle import Bundle
 from local.journal import Journal
+from local.leaks import Leaks
 from local.page import FOLDER, PREFIX, Page
 from local.records import Records
 
@@ -66,7 +67,7 @@ def test_a_name_of_this_machine_gets_the_page(name: str, bundle: Bundle) -> None
 
 
 def test_another_machine_gets_no_page() -> None:
-    page = Page(3000, Journal())
+    page = Page(3000, Journal(), Leaks(list), {})
     for address, status in (("127.0.0.1", 200), ("::1", 200), ("192.168.1.5", 421)):
         request = Request.from_values("/", base_url="http://localhost:3000", environ_base={"REMOTE_ADDR": address})
         answer = page.answer(request)

@@ -86,6 +86,85 @@ test("the copied call is the one that was sent, without a token", () => withPage
   }
 }));
 
+const used = (page) => page.locator("#used li");
+
+async function press(page, name) {
+  const answered = page.waitForResponse((response) => response.url().endsWith("/state"));
+  await named(page, name).click();
+  await answered;
+}
+
+test("a single-use credential is accepted once", () => withPage(async (page) => {
+  await mint(page, "trulience");
+  for (const name of ["use-changed", "use", "use"]) await named(page, name).click();
+  await used(page).nth(2).waitFor();
+  assert.deepEqual(await used(page).allTextContents(), [
+    "✗ One character changed: refused (401)", "✓ As it is: accepted (200)", "✗ As it is: refused (401)",
+  ]);
+}));
+
+test("a credential is refused after its end", () => withPage(async (page) => {
+  await mint(page, "convai");
+  await named(page, "use").click();
+  await used(page).first().waitFor();
+  await named(page, "use-later").click();
+  await used(page).nth(1).waitFor();
+  assert.deepEqual(await used(page).allTextContents(), ["✓ As it is: accepted (200)", "✗ After its end: refused (401)"]);
+}));
+
+test("a fault makes a mint fail honestly, and the log shows the call that it met", () => withPage(async (page) => {
+  await named(page, "vendor-trulience").click();
+  await page.getByLabel("Fail", { exact: true }).selectOption("until cleared");
+  await press(page, "fault-malformed");
+  await page.getByText("Armed: malformed (until cleared)").first().waitFor();
+  assert.equal((await mint(page, "trulience")).status(), 502);
+  assert.match(await page.locator("#credential").textContent(), /vendor_malformed.*faultvendor/);
+  await rows(page).filter({ hasText: "injected" }).filter({ hasText: "stand-in of trulience" }).last().waitFor();
+  await press(page, "clear");
+  assert.equal((await mint(page, "trulience")).status(), 201);
+}));
+
+test("a rotated key fails no mint", () => withPage(async (page) => {
+  await named(page, "vendor-convai").click();
+  const before = await page.locator("#keys").textContent();
+  await press(page, "rotate");
+  await page.locator("#keys", { hasNotText: before }).waitFor();
+  assert.equal((await mint(page, "convai")).status(), 201);
+}));
+
+test("the gauges fill, and twenty taps take one slot", () => withPage(async (page) => {
+  await page.locator("#name").fill("tapper");
+  await named(page, "sign-in").click();
+  await named(page, "vendor-odyssey").click();
+  await named(page, "mint-20").click();
+  await page.getByRole("status").filter({ hasText: "minted" }).waitFor();
+  await named(page, "gauge-slots_per_caller").filter({ hasText: "1 of 2" }).waitFor();
+  assert.match(await named(page, "gauge-caller_per_hour").textContent(), /of 10$/);
+}));
+
+test("a vendor is stopped and resumed", () => withPage(async (page) => {
+  await named(page, "vendor-livekit").click();
+  await press(page, "stop-livekit");
+  await page.getByRole("button", { name: "Resume livekit" }).waitFor();
+  await press(page, "stop-livekit");
+  await page.getByRole("button", { name: "Stop livekit" }).waitFor();
+}));
+
+test("a blocked person is refused, and another is not", () => withPage(async (page) => {
+  await page.locator("#name").fill("mallory");
+  await named(page, "sign-in").click();
+  await page.getByRole("button", { name: "Block mallory" }).click();
+  await page.getByRole("button", { name: "Unblock mallory" }).waitFor();
+  assert.equal((await mint(page, "convai")).status(), 403);
+  await page.locator("#signed button", { hasText: "alice" }).click();
+  assert.equal((await mint(page, "convai")).status(), 201);
+}));
+
+test("no key is in what the page got", () => withPage(async (page) => {
+  for (const vendor of VENDORS) await mint(page, vendor);
+  await named(page, "leaks").filter({ hasText: /^0 of \d+ keys found in [\d,]+ bytes/ }).waitFor();
+}));
+
 test("it works with the keyboard alone", () => withPage(async (page) => {
   await named(page, "vendor-convai").focus();
   await page.keyboard.press("Enter");
