@@ -42,7 +42,7 @@ class Stack:
     def caller_who_got(self, fingerprint: str) -> Caller:
         """The caller to whom a token with this SHA-256 was minted. Raises StackError if no record has it.
 
-        The record of a refused request names whoever tried a token, not whoever got it.
+        The record of a refused request is left out: its caller tried the token, and another one got it.
         """
         pages = boto3.client("logs").get_paginator("filter_log_events")
         found = pages.paginate(logGroupName=self._physical("FunctionLogGroup"), filterPattern=f'"{fingerprint}"')

@@ -34,7 +34,7 @@ def test_the_javascript_client_mints_from_the_bundle(bundle: "Bundle") -> None:
 
 
 def compile_page(folder: Path, blocks: list[str]) -> None:
-    """Each block is a module. What is not the package's own has no types: vendor.d.ts."""
+    """Each block is a module. Names of other packages have no types: vendor.d.ts."""
     files = [str(file) for file in written(folder, ".tsx", ["export {}\n" + block for block in blocks])]
     options = json.loads((PACKAGE / "tsconfig.json").read_text())["compilerOptions"]
     options |= {
