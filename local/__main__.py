@@ -50,6 +50,8 @@ def _settle() -> None:
 def _run(host: str, port: str) -> int:
     if not (port.isascii() and port.isdecimal() and int(port) < 65536):
         return _refuse(f"PORT must be a number from 0 to 65535, not {port!r}")
+    from botocore.exceptions import EndpointConnectionError  # noqa: PLC0415 - as the next one
+
     from local.bundle import Bundle  # noqa: PLC0415 - it takes a second, and Ctrl-C must work meanwhile
 
     try:
@@ -69,6 +71,10 @@ def _run(host: str, port: str) -> int:
         if error.errno not in {errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL}:
             raise
         return _refuse(f"cannot listen on {host}:{port}: {os.strerror(error.errno)}; try another PORT=...")
+    except EndpointConnectionError:
+        return _refuse(
+            f"nothing answers at AWS_ENDPOINT_URL={os.environ.get('AWS_ENDPOINT_URL')}; unset it for the stand-in"
+        )
     except ValueError as error:
         return _refuse(f"cannot start: {error}")
     return 0

@@ -43,8 +43,8 @@ class Bundle:
     root: the folder of template.yaml, functions/ and events/.
     host, port: of the gateway. 0 takes a free port. Raises OSError if the port is taken.
     stand_ins: the host of the stand-ins for AWS and the vendors.
-    given: environment variables that win over the template's. A vendor whose URL is given gets no twin. A given
-      AWS_ENDPOINT_URL replaces moto.
+    given: environment variables that win over the template's. A vendor whose URL or key (`CONVAI_API_KEY`) is given gets no
+      twin. A given AWS_ENDPOINT_URL replaces moto.
     stack: the name of the CloudFormation stack. The default is unique, because all bundles of a process share moto's memory.
     journal: gets every request that the gateway answers.
     """
@@ -109,7 +109,7 @@ class Bundle:
         self.template = self._read_template()
         self._start_aws(exits)
         self._start_twins(exits)
-        self._api, self._leaks = self._gateway(), Leaks(lambda: keys(self.twins))
+        self._api, self._leaks = self._gateway(), Leaks(lambda: [*keys(self.twins), *self._real_keys.values()])
         self._page = Page(server.port, self.journal, self._leaks, self._controls().calls())
         server.start(Request.application(self._answer))
         exits.callback(server.stop)
@@ -147,15 +147,28 @@ class Bundle:
             "aws_access_key_id": held["AWS_ACCESS_KEY_ID"],
             "aws_secret_access_key": held["AWS_SECRET_ACCESS_KEY"],
         }
-        seed(self.template, self.aws)
+        self._real_keys = {
+            vendor: self._given[name]
+            for vendor, kind in twins().items()
+            if "api_key" in kind.secret() and (name := f"{vendor.upper()}_API_KEY") in self._given
+        }
+        seed(self.template, self.aws, self._real_keys)
 
     def _start_twins(self, exits: ExitStack) -> None:
         kinds = {vendor: kind for vendor, kind in sorted(twins().items()) if vendor in self._function_names}
-        self.twins = {vendor: kind() for vendor, kind in kinds.items() if kind.url_variable not in self._given}
-        for twin in self.twins.values():
+        own = {vendor: kind for vendor, kind in kinds.items() if kind.url_variable not in self._given}
+        self.twins = {vendor: kind() for vendor, kind in own.items() if vendor not in self._real_keys}
+        for number, twin in enumerate(self.twins.values(), 1):
             twin.listeners.append(self._heard(twin.vendor))
-            twin.start(self._stand_ins)
+            self._start_twin(twin, self._port + number if self._port else 0)
             exits.callback(twin.stop)
+
+    def _start_twin(self, twin: "Twin", port: int) -> None:
+        """On `port`, so that it has the same address at each start; on a free one if that is taken."""
+        try:
+            twin.start(self._stand_ins, port)
+        except (OSError, OverflowError):
+            twin.start(self._stand_ins)
 
     def _heard(self, vendor: str) -> "Callable[[Call, Fault | None], None]":
         def heard(call: "Call", fault: "Fault | None") -> None:

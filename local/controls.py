@@ -49,7 +49,8 @@ class Controls:
         vendor = self._known(asked)
         limits = self.limits.state(vendor, self.environment(vendor), asked["person"])
         usable = vendor in self.twins and vendor in CALLS
-        return limits | {"usable": usable, "faults": self.faults.state(vendor), "leaks": self.leaks.state()}
+        shown = {"usable": usable, "armed": self.faults.count(), "leaks": self.leaks.state()}
+        return limits | shown | {"faults": self.faults.state(vendor)}
 
     def _known(self, asked: dict[str, Any]) -> str:
         vendor = asked["vendor"]

@@ -66,6 +66,10 @@ class Faults:
         self._client.put_secret_value(SecretId=self._secrets[vendor], SecretString=value)
         self._twins[vendor].drop_key(old)
 
+    def count(self) -> int:
+        """The armed faults of all vendors."""
+        return sum(len(twin.faults) for twin in self._twins.values())
+
     def state(self, vendor: str) -> dict[str, Any] | None:
         """The armed faults, and the fingerprints of the two keys. None for a vendor that no mint calls."""
         if vendor not in self._twins:

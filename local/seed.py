@@ -1,7 +1,7 @@
 """Creates the AWS resources of the template that are absent, and fills empty secrets. Existing values stay."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -22,8 +22,8 @@ TABLE_MEMBERS = (
 """The properties that have the same name in CreateTable and CloudFormation. moto needs no encryption and no backups."""
 
 
-def seed(template: Template, aws: Aws) -> None:
-    """Adds the names of the created resources to the template. `aws`: arguments of boto3.client.
+def seed(template: Template, aws: Aws, keys: Mapping[str, str]) -> None:
+    """Adds the names of the created resources to the template. `aws`: arguments of boto3.client. `keys`: real API keys by vendor.
 
     A resource without a name gets the name of its stack and its logical id. It gets no random suffix as at AWS, so that the
     next run finds it.
@@ -31,15 +31,18 @@ def seed(template: Template, aws: Aws) -> None:
     stack = template.resolve({"Ref": "AWS::StackName"})
     for kind, create in CREATORS.items():
         for name in template.resources(kind):
-            template.attributes[name] = create(template.resolve(template.properties(name)), f"{stack}-{name}", aws)
+            properties = template.resolve(template.properties(name))
+            template.attributes[name] = create(properties, f"{stack}-{name}", aws, keys)
 
 
-def _secret(properties: dict[str, Any], name: str, aws: Aws) -> dict[str, str]:
+def _secret(properties: dict[str, Any], name: str, aws: Aws, keys: Mapping[str, str]) -> dict[str, str]:
     client = boto3.client("secretsmanager", **aws)  # type: ignore[call-overload]
     name = properties.get("Name", name)
     arn = _create_secret(client, name)
     if not _has_value(client, arn):
-        client.put_secret_value(SecretId=arn, SecretString=json.dumps(secret(name.rpartition("/")[2])))
+        vendor = name.rpartition("/")[2]
+        value = {"api_key": keys[vendor]} if vendor in keys else secret(vendor)
+        client.put_secret_value(SecretId=arn, SecretString=json.dumps(value))
     return {"Ref": arn, "Id": arn}
 
 
@@ -58,7 +61,7 @@ def _has_value(client: "SecretsManagerClient", arn: str) -> bool:
     return True
 
 
-def _table(properties: dict[str, Any], name: str, aws: Aws) -> dict[str, str]:
+def _table(properties: dict[str, Any], name: str, aws: Aws, _: Mapping[str, str]) -> dict[str, str]:
     client = boto3.client("dynamodb", **aws)  # type: ignore[call-overload]
     name = properties.get("TableName", name)
     try:
@@ -74,7 +77,7 @@ def _set_expiry(client: "DynamoDBClient", name: str, properties: dict[str, Any])
         client.update_time_to_live(TableName=name, TimeToLiveSpecification=expiry)
 
 
-CREATORS: dict[str, Callable[[dict[str, Any], str, Aws], dict[str, str]]] = {
+CREATORS: dict[str, Callable[[dict[str, Any], str, Aws, Mapping[str, str]], dict[str, str]]] = {
     "AWS::SecretsManager::Secret": _secret,
     "AWS::DynamoDB::Table": _table,
 }

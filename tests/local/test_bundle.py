@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import uuid
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,29 @@ def test_a_given_vendor_url_replaces_the_twin(root: Path) -> None:
         assert bundle.environment("convai")["CONVAI_API_URL"] == "http://127.0.0.1:1"
         assert bundle.environment("convai")["API_KEY_SECRET"] != "x"
         assert "HOME" not in bundle.environment("convai")
+
+
+def test_a_given_key_calls_the_real_vendor(root: Path) -> None:
+    with Bundle(root, given={"CONVAI_API_KEY": "from-the-dashboard", "SPATIALGEN_API_KEY": "ignored"}) as bundle:
+        environment = bundle.environment("convai")
+        value = secrets(bundle).get_secret_value(SecretId=environment["API_KEY_SECRET"])["SecretString"]
+        assert bundle.twins == {}
+    assert json.loads(value) == {"api_key": "from-the-dashboard"}
+    assert environment["CONVAI_API_URL"] == ""
+    assert "CONVAI_API_KEY" not in environment
+
+
+def test_a_twin_has_its_port_again_unless_that_is_taken(root: Path) -> None:
+    with Bundle(root) as bundle:
+        twin = bundle.twins["convai"]
+        twin.stop()
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            bundle._start_twin(twin, port)
+            assert not twin.url.endswith(f":{port}")
+        twin.stop()
+        bundle._start_twin(twin, port)
+        assert twin.url == f"http://127.0.0.1:{port}"
 
 
 def test_functions_do_not_see_the_environment_of_the_process(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,6 +106,7 @@ def test_a_credential_is_refused_after_its_end_and_the_clock_is_set_back(vendor:
 def test_a_fault_is_armed_until_it_is_cleared(kind: str, own: Bundle) -> None:
     press(own, "fault", vendor="convai", kind=kind, times=None)
     assert state(own)["faults"]["armed"] == [{"kind": kind, "times": None}]
+    assert state(own, "agora")["armed"] == 1
     press(own, "clear")
     assert state(own)["faults"]["armed"] == []
 

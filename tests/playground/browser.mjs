@@ -52,6 +52,11 @@ export async function mint(page, vendor, values = {}) {
   return answer;
 }
 
+// For the README: SCREENSHOT=../../docs/page.png
+export async function photograph(page) {
+  if (process.env.SCREENSHOT) await page.screenshot({ path: process.env.SCREENSHOT });
+}
+
 export async function assertAccessible(page, state) {
   await page.evaluate(AXE);
   const { violations } = await page.evaluate(() => globalThis.axe.run());

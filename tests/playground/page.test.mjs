@@ -1,9 +1,10 @@
 // What a person does in the first minutes.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { assertAccessible, mint, named, withPage } from "./browser.mjs";
+import { assertAccessible, mint, named, photograph, withPage } from "./browser.mjs";
 
 const VENDORS = ["agora", "convai", "livekit", "odyssey", "spatialgen", "spatius", "trulience"];
+const used = (page) => page.locator("#used li");
 const rows = (page) => named(page, "log").locator("> li");
 
 test("it opens with a person signed in and every vendor to choose", () => withPage(async (page) => {
@@ -86,8 +87,6 @@ test("the copied call is the one that was sent, without a token", () => withPage
   }
 }));
 
-const used = (page) => page.locator("#used li");
-
 async function press(page, name) {
   const answered = page.waitForResponse((response) => response.url().endsWith("/state"));
   await named(page, name).click();
@@ -101,6 +100,7 @@ test("a single-use credential is accepted once", () => withPage(async (page) => 
   assert.deepEqual(await used(page).allTextContents(), [
     "✗ One character changed: refused (401)", "✓ As it is: accepted (200)", "✗ As it is: refused (401)",
   ]);
+  await photograph(page);
 }));
 
 test("a credential is refused after its end", () => withPage(async (page) => {

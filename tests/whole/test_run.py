@@ -95,6 +95,13 @@ def test_a_host_that_is_no_name_of_this_machine_is_one_line() -> None:
     assert re.fullmatch(r"local: HOST=x86_64-conda-linux-gnu is no name or address of this machine; .*\n", errors)
 
 
+def test_a_dead_aws_endpoint_is_one_line() -> None:
+    with start(AWS_ENDPOINT_URL="http://127.0.0.1:1", AWS_MAX_ATTEMPTS="1") as process:
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert re.fullmatch(r"local: nothing answers at AWS_ENDPOINT_URL=http://127\.0\.0\.1:1; .*\n", errors)
+
+
 def test_a_request_is_one_line_and_its_record_only_with_verbose(running: subprocess.Popen[str]) -> None:
     url, _ = ready(running)
     requests.post(f"{url}/v1/convai/tokens", json={}, timeout=5)
