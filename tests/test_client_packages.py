@@ -1,6 +1,7 @@
 """What the clients in clients/ state about the routes, the functions declare too."""
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,14 @@ def operation(path: str) -> dict[str, Any]:
 
 def test_the_javascript_types_are_those_of_the_contract() -> None:
     assert TYPES.read_text() == client_types(), "run `make generate`"
+
+
+def test_the_javascript_package_has_the_projects_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    package, lock = (
+        json.loads((ROOT / "clients/js" / name).read_text()) for name in ("package.json", "package-lock.json")
+    )
+    assert {package["version"], lock["version"], lock["packages"][""]["version"]} == {version}
 
 
 def test_the_clients_know_only_routes_that_mint_and_all_that_take_a_slot() -> None:
