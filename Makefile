@@ -92,8 +92,8 @@ sam-local: build  ## send every event of events/ through `sam local invoke`; wit
 	.ci/sam-local
 
 $(CHROMIUM):
-	apt-get install -qq --no-install-recommends chromium fonts-dejavu-core > /dev/null || { \
-	  echo "The browser tests need Chromium, which could not be installed. Install it, and name it: CHROMIUM=/usr/bin/chromium"; exit 1; }
+	@(apt-get update -qq && apt-get install -qq --no-install-recommends chromium fonts-dejavu-core && test -x $@) > /dev/null || { \
+	  echo "The browser tests need Chromium at $@. Install it, or name another one: make playground-check CHROMIUM=/path/to/chromium"; exit 1; }
 
 .venv/ready: requirements/dev.txt
 	python3.13 -m venv .venv

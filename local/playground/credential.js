@@ -7,9 +7,10 @@ export async function showCredential(body, ms) {
   const { mint, ...fields } = body;
   const parts = await Promise.all(Object.entries(fields).map(([name, value]) => part(name, value)));
   const { id, vendor, issued_at, expires_at, expires_in, ...traits } = mint;
-  find("credential").replaceChildren(
+  find("outcome").replaceChildren(
     h("p", { class: "good" }, `✓ Minted for ${vendor} in ${ms} ms`),
-    expires_at ? countdown(expires_at) : h("p", {}, "The vendor does not say when it ends."),
+    expires_at ? countdown(expires_at) : h("p", {}, "The vendor does not say when it ends."));
+  find("inside").replaceChildren(
     ...parts,
     h("details", {}, h("summary", {}, "mint"), pairs({ id, issued_at, expires_at, expires_in, ...traits })));
 }
@@ -25,7 +26,8 @@ export function showProblem({ status, body, ms }, unplaced) {
   const { code, title, detail, retryable, fault, retry_after, vendor_status, vendor_code, limit, instance } = body ?? {};
   const known = { fault, retry_after, vendor_status, vendor_code, limit, instance, "retry is safe": retryable };
   const told = Object.fromEntries(Object.entries(known).filter(([, value]) => value != null));
-  find("credential").replaceChildren(
+  find("inside").replaceChildren();
+  find("outcome").replaceChildren(
     h("p", { class: "bad" }, `✗ ${status} ${code ?? body?.message ?? ""} after ${ms} ms`),
     h("p", {}, title && `${title}. `, detail ?? "API Gateway refused this. The log says why."),
     unplaced.length > 0 && h("ul", {}, unplaced.map(({ field, message }) => h("li", {}, `${field}: ${message}`))),

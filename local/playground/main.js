@@ -35,7 +35,7 @@ async function mint() {
   const started = performance.now();
   const clock = setInterval(() => (mintButton.textContent = `Minting ${Math.round((performance.now() - started) / 1000)} s`), 250);
   mintButton.setAttribute("aria-busy", "true");
-  find("credential").toggleAttribute("data-old", true);
+  find("outcome").toggleAttribute("data-old", true);
   try {
     const sent = body();
     const answer = await call(offer.mint[0], sent);
@@ -45,7 +45,7 @@ async function mint() {
     clearInterval(clock);
     mintButton.textContent = "Mint";
     mintButton.removeAttribute("aria-busy");
-    find("credential").removeAttribute("data-old");
+    find("outcome").removeAttribute("data-old");
   }
 }
 
@@ -54,9 +54,8 @@ async function show(answer) {
   const minted = answer.status === 201;
   if (minted) {
     await showCredential(answer.body, answer.ms);
-    offerUse(offer.vendor, answer.body);
-  }
-  else showProblem(answer, unplaced);
+  } else showProblem(answer, unplaced);
+  offerUse(offer.vendor, minted ? answer.body : null);
   announce(minted ? `Minted for ${offer.vendor}` : `Refused: ${answer.body?.code ?? answer.status}`);
 }
 

@@ -11,10 +11,11 @@ export function startUse() {
   }
 }
 
+// `body` is null if there is no credential to use.
 export function offerUse(vendor, body) {
   credential = { vendor, body };
   find("used").replaceChildren();
-  for (const button of find("use").querySelectorAll("button")) button.disabled = false;
+  for (const button of find("use").querySelectorAll("button")) button.disabled = !body;
 }
 
 async function use(way) {

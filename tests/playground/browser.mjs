@@ -48,13 +48,16 @@ export async function mint(page, vendor, values = {}) {
   const answered = page.waitForResponse((response) => response.url().includes("/v1/") && response.request().method() === "POST");
   await named(page, "mint").click();
   const answer = await answered;
-  await page.locator("#credential:not([data-old]) > :is(.good, .bad)").waitFor();
+  await page.locator("#outcome:not([data-old]) > :is(.good, .bad)").waitFor();
   return answer;
 }
 
 // For the README: SCREENSHOT=../../docs/page.png
 export async function photograph(page) {
-  if (process.env.SCREENSHOT) await page.screenshot({ path: process.env.SCREENSHOT });
+  if (!process.env.SCREENSHOT) return;
+  await page.setViewportSize({ width: 1360, height: 1100 });
+  await page.evaluate(() => scrollTo(0, 0));
+  await page.screenshot({ path: process.env.SCREENSHOT });
 }
 
 export async function assertAccessible(page, state) {

@@ -95,8 +95,10 @@ async function press(page, name) {
 
 test("a single-use credential is accepted once", () => withPage(async (page) => {
   await mint(page, "trulience");
-  for (const name of ["use-changed", "use", "use"]) await named(page, name).click();
-  await used(page).nth(2).waitFor();
+  for (const [place, name] of ["use-changed", "use", "use"].entries()) {
+    await named(page, name).click();
+    await used(page).nth(place).waitFor();
+  }
   assert.deepEqual(await used(page).allTextContents(), [
     "✗ One character changed: refused (401)", "✓ As it is: accepted (200)", "✗ As it is: refused (401)",
   ]);
@@ -118,7 +120,7 @@ test("a fault makes a mint fail honestly, and the log shows the call that it met
   await press(page, "fault-malformed");
   await page.getByText("Armed: malformed (until cleared)").first().waitFor();
   assert.equal((await mint(page, "trulience")).status(), 502);
-  assert.match(await page.locator("#credential").textContent(), /vendor_malformed.*faultvendor/);
+  assert.match(await page.locator("#outcome").textContent(), /vendor_malformed.*faultvendor/);
   await rows(page).filter({ hasText: "injected" }).filter({ hasText: "stand-in of trulience" }).last().waitFor();
   await press(page, "clear");
   assert.equal((await mint(page, "trulience")).status(), 201);
@@ -169,7 +171,7 @@ test("it works with the keyboard alone", () => withPage(async (page) => {
   await named(page, "vendor-convai").focus();
   await page.keyboard.press("Enter");
   await page.keyboard.press("Control+Enter");
-  await page.locator("#credential > .good").waitFor();
+  await page.locator("#outcome > .good").waitFor();
   await rows(page).last().waitFor();
   assert.equal(await page.evaluate(() => document.activeElement.dataset.test), "vendor-convai");
   await page.keyboard.press("j");
