@@ -34,6 +34,7 @@ class Program(NamedTuple):
 
 class _Api(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: "_Server"
 
     def do_GET(self) -> None:
@@ -79,6 +80,11 @@ class _Server(ThreadingHTTPServer):
         self.ready = threading.Event()
         self.ready.set()
 
+    def wait(self) -> None:
+        """Waits for one answer. Raises TimeoutError."""
+        if not self.answered.acquire(timeout=30):
+            raise TimeoutError("the function does not answer")
+
     def handle_error(self, *_: object) -> None:
         """A process that has been timed is killed in the middle of asking for more."""
 
@@ -104,11 +110,11 @@ def run(program: Program, event: dict[str, Any], warm: int) -> Timing:
         started = time.perf_counter()
         process = subprocess.Popen(program.command, env=environment, cwd=program.folder, stdout=subprocess.DEVNULL)
         try:
-            server.answered.acquire(timeout=30)
+            server.wait()
             before = _cpu_seconds(process.pid)
             server.ready.set()
             for _ in range(warm):
-                server.answered.acquire(timeout=30)
+                server.wait()
             after, peak = _cpu_seconds(process.pid), _peak(process.pid)
         finally:
             process.kill()

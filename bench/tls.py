@@ -35,8 +35,10 @@ def fronts(folder: Path, environments: Iterable[dict[str, str]]) -> Iterator[dic
     command = [sys.executable, "-m", "bench.tls", str(folder), *ports]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        yield dict(zip(ports, process.stdout.readline().split(), strict=True))
-        process.kill()
+        try:
+            yield dict(zip(ports, process.stdout.readline().split(), strict=True))
+        finally:
+            process.kill()
 
 
 def secured(environment: dict[str, str], ports: dict[str, str]) -> dict[str, str]:
