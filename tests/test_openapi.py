@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from openapi_schema_validator import OAS31Validator
 
+from minting.problems import CATALOGUE
 from tests.openapi.breaks import breaks
 from tools.openapi.file import FILE, fresh, kept, shown, written
 
@@ -94,6 +96,39 @@ def test_a_changed_schema_makes_the_file_stale(contract: Json) -> None:
 
 def test_the_contract_keeps_everything_that_was_promised(contract: Json) -> None:
     assert list(breaks(json.loads(PROMISED.read_bytes()), contract)) == []
+
+
+def schemas(value: Any) -> Iterator[Json]:
+    """Every schema in a part of the contract, those inside others too. Examples are none."""
+    if isinstance(value, dict):
+        yield value
+        members = value.get("properties", {})
+        inner = [part for name, part in value.items() if name not in {"example", "examples", "properties"}]
+        yield from (each for part in [*inner, *members.values()] for each in schemas(part))
+    elif isinstance(value, list):
+        yield from (each for item in value for each in schemas(item))
+
+
+def test_every_object_with_members_has_a_name(contract: Json) -> None:
+    """A generator gives the others names such as InlineObject1."""
+    named = list(contract["components"]["schemas"].values())
+    nameless = [each for each in schemas(contract) if "properties" in each and each not in named]
+    assert len(named) > 40
+    assert nameless == []
+
+
+def test_no_member_has_a_default_or_two_types(contract: Json) -> None:
+    """Some generators require a member with a default, and make a class without members of one with two types."""
+    of_members = list(schemas(contract["components"]["schemas"]))
+    assert [each for each in of_members if "default" in each] == []
+    assert [
+        each for each in of_members if len({*each.get("type", ""), "null"}) > 2 and isinstance(each["type"], list)
+    ] == []
+
+
+def test_a_problems_code_is_an_open_string_that_lists_every_code(contract: Json) -> None:
+    code = contract["components"]["schemas"]["Problem"]["properties"]["code"]
+    assert (code["type"], set(code["examples"]), "enum" in code) == ("string", set(CATALOGUE), False)
 
 
 def test_every_schemas_title_is_its_name(contract: Json) -> None:

@@ -27,7 +27,7 @@ LANGUAGES = ("swift6", "kotlin", "dart", "csharp", "typescript-fetch")
 KNOWN = {"OpenAPI 3.1 support is still in beta."}
 """What openapi-generator says of every file of OpenAPI 3.1."""
 
-SIGNS = ("WARN", "ERROR", "Exception", "warning", "error")
+SIGNS = ("warn", "error", "exception")
 
 
 def main() -> int:
@@ -38,7 +38,7 @@ def main() -> int:
     with TemporaryDirectory() as folder:
         project = Path(shutil.copytree(SOURCES, folder, dirs_exist_ok=True))
         complaints = [
-            complaint for name, command in commands(project).items() for complaint in complained(name, command)
+            complaint for name, command in commands(project).items() for complaint in complained(name, command, project)
         ]
     sys.stdout.write("".join(f"{complaint}\n" for complaint in complaints))
     sys.stdout.write(f"{len(complaints)} complaints about docs/openapi.json\n")
@@ -66,19 +66,19 @@ def options(language: str) -> list[str]:
     return ["--additional-properties=importFileExtension=.js"] if language == "typescript-fetch" else []
 
 
-def complained(name: str, command: list[str | Path]) -> list[str]:
+def complained(name: str, command: list[str | Path], project: Path) -> list[str]:
     """What the command complains about, and its failure."""
     if name == "mint":
         with Bundle() as bundle, redirect_stdout(StringIO()):  # the functions' records
-            return output(name, command, {"MINT_URL": bundle.url, "MINT_TOKEN": bundle.token("alice")})
-    return output(name, command, {})
+            return output(name, command, project, {"MINT_URL": bundle.url, "MINT_TOKEN": bundle.token("alice")})
+    return output(name, command, project, {})
 
 
-def output(name: str, command: list[str | Path], variables: Mapping[str, str]) -> list[str]:
+def output(name: str, command: list[str | Path], project: Path, variables: Mapping[str, str]) -> list[str]:
     environment = os.environ | variables | {"NO_COLOR": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - our own list
-    lines = [line for line in (done.stdout + done.stderr).splitlines() if any(sign in line for sign in SIGNS)]
-    found = [f"{name}: {line}" for line in lines if "INFO" not in line and not any(known in line for known in KNOWN)]
+    done = subprocess.run(command, env=environment, cwd=project, capture_output=True, text=True, check=False)  # noqa: S603 - our own list
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if any(sign in line.lower() for sign in SIGNS)]
+    found = [f"{name}: {line}" for line in lines if " INFO " not in line and not any(known in line for known in KNOWN)]
     if done.returncode and not found:
         found = [f"{name}: ended with {done.returncode}: {done.stderr[-500:]}"]
     return found
