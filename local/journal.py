@@ -47,10 +47,9 @@ class Exchange:
 
 
 class Journal:
-    """`listeners` are called with each finished exchange, one at a time. `run` names this journal: another one counts anew."""
+    """`listeners` are called with each finished exchange, one at a time."""
 
     def __init__(self) -> None:
-        self.run = str(uuid.uuid4())
         self.listeners: list[Callable[[Exchange], None]] = []
         self._changed = threading.Condition()
         self._open: dict[str, Exchange] = {}

@@ -83,7 +83,7 @@ class Page:
         if call:
             return _called(call, request)
         if path == f"{PREFIX}events":
-            return stream(request, self._events(request.headers.get("last-event-id", 0, type=int)))
+            return stream(request, self._events(int(request.headers.get("last-event-id") or 0)))
         file = self._files.get(path)
         if file is None:
             return message(404, "Not Found")
@@ -91,16 +91,12 @@ class Page:
 
     def _events(self, last: int) -> Iterator[bytes]:
         """The exchanges after number `last`, and the time whenever there is none for a while."""
-        yield self._clock()
+        yield _clock()
         while True:
             for exchange in self._journal.since(last, ALIVE_SECONDS):
                 last = exchange.number
                 yield self._leaks.scan(_event(exchange))
-            yield self._clock()
-
-    def _clock(self) -> bytes:
-        """The time, and which run of this process it is: after another start, the page's sign-ins and rows are void."""
-        return f"event: clock\ndata: {json.dumps({'now': time.time(), 'run': self._journal.run})}\n\n".encode()
+            yield _clock()
 
 
 def _is_own(request: Request, host: str) -> bool:
@@ -122,3 +118,7 @@ def _called(call: Call, request: Request) -> Response:
 
 def _event(exchange: Exchange) -> bytes:
     return f"id: {exchange.number}\ndata: {json.dumps(asdict(exchange))}\n\n".encode()
+
+
+def _clock() -> bytes:
+    return f"event: clock\ndata: {time.time()}\n\n".encode()

@@ -5,7 +5,6 @@ import { announce, find, h, pairs } from "./dom.js";
 const MOST = 500;
 let source;
 let last = 0;
-let run;
 let waiting = [];
 let unseen = 0;
 
@@ -27,14 +26,7 @@ function connect() {
   source.onopen = () => state("on", "Log: live");
   source.onerror = () => state("off", "Log: disconnected, the rows are old");
   source.onmessage = ({ data }) => take(JSON.parse(data));
-  source.addEventListener("clock", ({ data }) => tell(JSON.parse(data)));
-}
-
-// After another start of `make run`, nobody is signed in and the rows are numbered anew.
-function tell({ now, run: told }) {
-  if (run && run !== told) location.reload();
-  run = told;
-  sync(now);
+  source.addEventListener("clock", ({ data }) => sync(Number(data)));
 }
 
 function stop() {

@@ -65,16 +65,6 @@ test("a refusal of API Gateway is in the log with its reason", () => withPage(as
   await rows(page).filter({ hasText: "the nearest is GET /v1/convai/tokens" }).last().waitFor();
 }));
 
-test("it loads again when another run of the server answers", () => withPage(async (page) => {
-  await page.route("**/events", (route) => route.fulfill({
-    contentType: "text/event-stream", body: `event: clock\ndata: {"now": 1, "run": "${Math.random()}"}\n\nretry: 50\n\n`,
-  }), { times: 2 });
-  let loads = 0;
-  const again = page.waitForEvent("request", (request) => request.isNavigationRequest() && ++loads === 2);
-  await page.reload().catch(() => {}); // the page may leave before it has loaded
-  await again;
-}));
-
 test("a credential is shown to expire, by the server's clock", () => withPage(async (page) => {
   await page.clock.install();
   await mint(page, "trulience", { expire_at: "60" });
