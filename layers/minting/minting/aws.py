@@ -1,6 +1,6 @@
 """The calls to AWS that a function makes, over the connections that vendors' calls use too.
 
-botocore would take more of a cold start than everything else together. DECISIONS.md has the figures.
+botocore would make a cold start more than half as long again. DECISIONS.md has the figures.
 """
 
 import random
@@ -34,6 +34,9 @@ SUFFIXES = {
 
 IN_PROGRESS = "TransactionInProgressException"
 """DynamoDB's answer while it still makes the same transaction, whose first answer was lost."""
+
+ONCE = Repeats.never()
+"""`Client.call` decides itself about a second try."""
 
 type Answer = dict[str, Any]
 
@@ -108,7 +111,7 @@ class Client:
             "x-amz-target": f"{self._service.target}.{operation}",
         }
         signed = self._signer.headers(self._url, headers, body, datetime.now(UTC))
-        return _transport.send(Outgoing("POST", self._url, signed, body), deadline, Repeats.never())
+        return _transport.send(Outgoing("POST", self._url, signed, body), deadline, ONCE)
 
 
 _transport = Transport("aws")

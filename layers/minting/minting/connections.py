@@ -32,7 +32,6 @@ after 350 s. A request that meets such a connection may or may not have had an e
 HOSTS = 64
 """A function reaches fewer than ten. The local gateway runs all functions in one process."""
 
-
 ROOTS = Path(__file__).with_name("roots")
 """In the layer: certifi's roots as its build left them, of which OpenSSL reads those that it needs."""
 

@@ -53,6 +53,7 @@ class Upstream:
             raise ValueError(f"{base_url!r} is not a base URL, such as https://api.example.com")
         self._base_url = base_url.rstrip("/")
         self._interpret = interpret
+        self._unless_sent = Repeats.unless_sent()
         self._again = {path: Repeats.after({502, 503, 504, *repeat_after.get(path, ())}) for path in repeatable}
         self._transport = Transport("upstream")
 
@@ -87,7 +88,7 @@ class Upstream:
     def _send(
         self, method: str, path: str, deadline: Deadline, headers: Mapping[str, str], body: bytes | None
     ) -> Reply:
-        again = next((rule for prefix, rule in self._again.items() if path.startswith(prefix)), Repeats.unless_sent())
+        again = next((rule for prefix, rule in self._again.items() if path.startswith(prefix)), self._unless_sent)
         started = monotonic()
         try:
             return self._transport.send(Outgoing(method, f"{self._base_url}/{path}", headers, body), deadline, again)
