@@ -12,6 +12,7 @@ import pytest
 from local.twins.twin import Fault
 from minting.audit import Audit, Record
 from minting.callers import Caller
+from minting.meter import Meter
 from minting.problems import CATALOGUE, Problem
 from tests.functions.contract import Fresh
 from tests.trust.unlimited import NoTable
@@ -30,7 +31,7 @@ MINTS = {
     "agora": ("agora-mint", "token"),
 }
 RECORD = {"level", "message", "timestamp", "service"}
-ALWAYS = RECORD | {"mint_id", "vendor", "route", "outcome", "status", "duration_ms", "vendor_ms"}
+ALWAYS = RECORD | {"mint_id", "vendor", "route", "outcome", "status", "duration_ms", "vendor_ms", "aws_ms", "own_ms"}
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -159,18 +160,26 @@ def test_the_operators_notes_are_in_the_record_alone(capsys: pytest.CaptureFixtu
     problem.add_note("secret x: AccessDeniedException")
     record = Record(mint_id="1", vendor="v", route="r", caller=Caller("i", "s"))
     record.failed(problem)
-    Audit("v", "n").write(record, 0.0)
+    Audit("v", "n").write(record, Meter())
     written, metrics = lines(capsys)
     assert (written["level"], written["notes"]) == ("ERROR", problem.__notes__)
     assert "AccessDenied" not in json.dumps(metrics)
 
 
 def test_the_metrics_are_the_records_times_in_milliseconds(capsys: pytest.CaptureFixture[str]) -> None:
-    Audit("v", "tests").write(Record(mint_id="1", vendor="v", route="r", started=monotonic() - 3), 1.5)
+    meter = Meter()
+    meter.vendor_seconds, meter.aws_seconds = 1.5, 0.5
+    Audit("v", "tests").write(Record(mint_id="1", vendor="v", route="r", started=monotonic() - 3), meter)
     record, metrics = lines(capsys)
-    assert (record["vendor_ms"], record["duration_ms"]) == (1500, pytest.approx(3000, abs=100))
-    assert metrics["vendor_duration"] == [record["vendor_ms"]]
-    assert metrics["duration"] == [record["duration_ms"]]
+    assert (record["vendor_ms"], record["aws_ms"]) == (1500, 500)
+    assert (record["duration_ms"], record["own_ms"]) == (pytest.approx(3000, abs=100), pytest.approx(1000, abs=100))
+    parts = {
+        "duration": "duration_ms",
+        "vendor_duration": "vendor_ms",
+        "aws_duration": "aws_ms",
+        "own_duration": "own_ms",
+    }
+    assert {metric: metrics[metric] for metric in parts} == {metric: [record[name]] for metric, name in parts.items()}
 
 
 @pytest.mark.parametrize("name", ["boto3", "botocore", "requests", "urllib3"])

@@ -19,9 +19,10 @@ def test_a_deadline_that_has_passed_leaves_no_time_for_anything(seconds: float) 
         assert problem.value.code == "vendor_timeout"
 
 
-def test_what_a_part_spends_the_whole_has_spent() -> None:
+def test_a_part_is_as_long_as_its_share_of_the_time_that_is_left() -> None:
+    assert Deadline(10).part(0.5).seconds_left() == pytest.approx(5, abs=0.1)
+
+
+def test_every_deadline_of_a_request_measures_for_the_same_record() -> None:
     whole = Deadline(10)
-    part = whole.part(0.5)
-    assert part.seconds_left() == pytest.approx(5, abs=0.1)
-    part.add_vendor_time(2.0)
-    assert (part.vendor_seconds, whole.vendor_seconds) == (2.0, 2.0)
+    assert {whole.part(0.5).meter, whole.at_most(1).meter, whole.settling().meter} == {whole.meter}

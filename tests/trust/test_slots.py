@@ -625,7 +625,7 @@ def test_a_session_is_written_down_for_its_repeats_and_its_release_in_one_write(
     odyssey = function("odyssey", **AMPLE)
     wire.sent.clear()
     first = session_of(mint(odyssey))
-    assert wire.sent == [READ, CHANGE, CHANGE, TRANSACTION, TRANSACTION]
+    assert wire.sent == [READ, CHANGE, CHANGE, TRANSACTION, READ, TRANSACTION]
     assert release(odyssey, first).status == 204
 
 

@@ -6,6 +6,7 @@ Neither ever holds a body, a header, a key or a token.
 import logging
 import sys
 import traceback
+from collections.abc import Mapping
 from time import monotonic
 from typing import Any, TextIO
 
@@ -14,7 +15,11 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from minting.callers import Caller
+from minting.meter import Meter
 from minting.problems import Problem
+
+OWN_ALARM = {"vendor_key_rejected", "limits_unavailable", "vendor_stopped"}
+"""The operator's faults that operator_fault leaves out: two have an alarm of their own, and the team wants the third."""
 
 library = logging.getLogger("urllib3")
 # At DEBUG it logs requests. Keep it silent whatever the log level.
@@ -83,22 +88,54 @@ class Audit:
         )
         self._levels = {"operator": self._logger.error, "vendor": self._logger.warning}
 
-    def write(self, record: Record, vendor_seconds: float) -> None:
-        """Writes the record and its metrics: a count for the outcome, and the durations."""
+    def write(self, record: Record, meter: Meter) -> None:
+        """Writes the record and its metrics. docs/operating.md lists them."""
         fields = msgspec.to_builtins(record)
-        spent = {"duration_ms": _ms(monotonic() - fields.pop("started")), "vendor_ms": _ms(vendor_seconds)}
+        durations = _durations(monotonic() - fields.pop("started"), meter)
+        spent = {f"{part.replace('_duration', '')}_ms": value for part, value in durations.items()}
         self._levels.get(record.fault or "", self._logger.info)(record.outcome, extra=fields | spent)
-        metrics = EphemeralMetrics(namespace=self._namespace, service=self._vendor)
-        metrics.add_metric(record.outcome, MetricUnit.Count, 1)
-        metrics.add_metric("duration", MetricUnit.Milliseconds, spent["duration_ms"])
-        metrics.add_metric("vendor_duration", MetricUnit.Milliseconds, spent["vendor_ms"])
-        metrics.flush_metrics()
+        self._emit(
+            {
+                MetricUnit.Count: _counts(record, meter),
+                MetricUnit.Milliseconds: durations,
+                MetricUnit.Percent: meter.used,
+            }
+        )
 
     def gauge(self, name: str, seconds: float) -> None:
         """Writes a metric of the vendor's own: a duration that an alarm watches."""
+        self._emit({MetricUnit.Seconds: {name: seconds}})
+
+    def _emit(self, values: Mapping[MetricUnit, Mapping[str, float]]) -> None:
         metrics = EphemeralMetrics(namespace=self._namespace, service=self._vendor)
-        metrics.add_metric(name, MetricUnit.Seconds, seconds)
+        for unit, named in values.items():
+            for name, value in named.items():
+                metrics.add_metric(name, unit, value)
         metrics.flush_metrics()
+
+
+def _counts(record: Record, meter: Meter) -> dict[str, float]:
+    """The outcome and the events, and whose fault it was.
+
+    vendor_fault is 0 for a request that the vendor has served, so its average is the share that failed.
+    """
+    counts: dict[str, float] = {record.outcome: 1, **meter.events}
+    if record.fault == "vendor" or meter.vendor_seconds:
+        counts["vendor_fault"] = int(record.fault == "vendor")
+    if record.fault == "operator" and record.outcome not in OWN_ALARM:
+        counts["operator_fault"] = 1
+    return counts
+
+
+def _durations(seconds: float, meter: Meter) -> dict[str, float]:
+    """The whole request, and its parts, in milliseconds."""
+    own = max(0.0, seconds - meter.vendor_seconds - meter.aws_seconds)
+    return {
+        "duration": _ms(seconds),
+        "vendor_duration": _ms(meter.vendor_seconds),
+        "aws_duration": _ms(meter.aws_seconds),
+        "own_duration": _ms(own),
+    }
 
 
 class _Stdout(logging.StreamHandler[TextIO]):

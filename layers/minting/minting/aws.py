@@ -5,7 +5,7 @@ botocore would make a cold start more than half as long again. DECISIONS.md has 
 
 import random
 from datetime import UTC, datetime
-from time import sleep
+from time import monotonic, sleep
 from typing import Any, NamedTuple
 
 import msgspec
@@ -99,11 +99,13 @@ class Client:
         return self._try(operation, request, deadline)
 
     def _try(self, operation: str, request: dict[str, Any], deadline: Deadline) -> Answer:
-        body = msgspec.json.encode(request)
+        body, started = msgspec.json.encode(request), monotonic()
         try:
             return _answer(self._send(operation, body, deadline.at_most(TRY_SECONDS)))
         except Unanswered as failure:
             raise CallFailed(failure.reason, unsure=failure.sent) from None
+        finally:
+            deadline.meter.aws_seconds += monotonic() - started
 
     def _send(self, operation: str, body: bytes, deadline: Deadline) -> Reply:
         headers = {

@@ -46,4 +46,5 @@ class Breaker:
     def _fail(self, operation: str, deadline: Deadline) -> None:
         self._failures[operation] += 1
         if self._failures[operation] >= THRESHOLD:
+            deadline.meter.events["breaker_opened"] += 1
             self._gate.pause(operation, OPEN_SECONDS, deadline)

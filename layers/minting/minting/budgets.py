@@ -26,6 +26,9 @@ MAX_GROWTH = 4
 
 MIN_CALLER_PER_DAY = 5
 
+USED = "budget_used"
+"""The metric of how much of the day is used, leased mints included. An alarm watches it."""
+
 
 class Rates(NamedTuple):
     """The limits of one budget. `caller_per_day` 0 stands for a tenth of the day."""
@@ -81,6 +84,7 @@ class Budget:
         Raises `quota_exceeded`, `vendor_stopped` or `limits_unavailable`.
         """
         lease = self._take(deadline)
+        deadline.meter.use(USED, self._gate.item.get(lease.count.attribute, 0), lease.count.limit)
         try:
             yield
         except Exception:
@@ -124,6 +128,7 @@ class Budget:
                 self._gate.learn(failed.item)
                 self._gate.require_running()
         self._full_until = min(time() + SECONDS_KNOWN, count.ends.timestamp())
+        deadline.meter.use(USED, count.limit, count.limit)
         raise count.exceeded()
 
     def _leased(self, old: _Lease, new: _Lease, deadline: Deadline) -> _Lease:

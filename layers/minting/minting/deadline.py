@@ -2,6 +2,7 @@
 
 from time import monotonic
 
+from minting.meter import Meter
 from minting.problems import Ambiguous, Problem
 
 SETTLING_SECONDS = 2.0
@@ -11,26 +12,22 @@ deadline is 24 s, and the function's own timeout is 28 s.
 
 
 class Deadline:
-    """The time by which a request must end.
+    """The time by which a request must end. `meter` takes what the request measures."""
 
-    `vendor_seconds` is how long it has waited for the vendor so far.
-    """
-
-    def __init__(self, seconds: float, whole: "Deadline | None" = None) -> None:
+    def __init__(self, seconds: float, meter: Meter | None = None) -> None:
         self._at = monotonic() + seconds
-        self._whole = whole
-        self.vendor_seconds = 0.0
+        self.meter = meter or Meter()
 
     def part(self, share: float) -> "Deadline":
         """An earlier deadline, after a share (0 to 1) of the time that is left.
 
         So a call that misses it can be retried. Raises `vendor_timeout` when no time is left.
         """
-        return Deadline(self.seconds_or_raise() * share, self)
+        return Deadline(self.seconds_or_raise() * share, self.meter)
 
     def at_most(self, seconds: float) -> "Deadline":
         """This deadline, or an earlier one after so many seconds."""
-        return Deadline(min(self.seconds_left(), seconds))
+        return Deadline(min(self.seconds_left(), seconds), self.meter)
 
     def seconds_left(self) -> float:
         """Seconds left. Negative once the deadline has passed."""
@@ -45,13 +42,7 @@ class Deadline:
 
     def settling(self) -> "Deadline":
         """A slightly later deadline, in which a failed request gives back its counts and slot."""
-        return Deadline(self.seconds_left() + SETTLING_SECONDS)
-
-    def add_vendor_time(self, seconds: float) -> None:
-        """Adds the duration of a call to the vendor."""
-        self.vendor_seconds += seconds
-        if self._whole:
-            self._whole.add_vendor_time(seconds)
+        return Deadline(self.seconds_left() + SETTLING_SECONDS, self.meter)
 
 
 def timed_out(*, sent: bool) -> Problem:

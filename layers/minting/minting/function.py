@@ -95,7 +95,7 @@ class Function(ABC):
                 Problem("internal_error", "This deployment failed. Report the `instance` to its team."), record
             )
         record.status = reply["statusCode"]
-        self.audit.write(record, deadline.vendor_seconds)
+        self.audit.write(record, deadline.meter)
         return reply
 
 

@@ -17,6 +17,10 @@ DynamoDB bills a write by the KB.
 """
 
 
+USED = "caller_used"
+"""The metric of how much of its own day a caller has used. An alarm watches it."""
+
+
 class Quotas:
     """The quotas of one vendor's callers.
 
@@ -57,9 +61,11 @@ class Quotas:
             item = self._table.update(write, deadline)
         except ConditionFailed as failed:
             _require_unblocked(failed.item)
+            _measure(failed.item, counts, deadline)
             raise next(
                 count for count in counts if failed.item.get(count.attribute, 0) >= count.limit
             ).exceeded() from None
+        _measure(item, counts, deadline)
         self._tidy(caller, ended(item), deadline)
 
     def _give_back(self, caller: Caller, counts: Sequence[Count], deadline: Deadline) -> None:
@@ -80,6 +86,12 @@ class Quotas:
 def key_of(caller: Caller) -> str:
     """The key of the caller's item."""
     return f"caller#{caller.digest}"
+
+
+def _measure(item: Item, counts: Sequence[Count], deadline: Deadline) -> None:
+    """How much of its day the caller has used. The day is the longest of the counts, and the last."""
+    day = counts[-1]
+    deadline.meter.use(USED, item.get(day.attribute, 0), day.limit)
 
 
 def _require_unblocked(item: Item) -> None:

@@ -161,6 +161,13 @@ class Slots[T]:
         except Ambiguous:
             self._drop(claim, deadline)
             raise
+        with suppress(Problem):  # the slot is taken, whether or not it can be measured
+            self._measure(self._table.get(claim.sets[1], deadline), deadline)
+
+    def _measure(self, everyones: Item, deadline: Deadline) -> None:
+        """How many of all slots are taken."""
+        live = [end for end in map(_end, everyones.get("live", ())) if end >= time()]
+        deadline.meter.use("slots_used", len(live), self._slot_limits.live)
 
     def _drop(self, claim: Claim, deadline: Deadline) -> None:
         """Frees the slot of a session that the vendor does not have.
@@ -230,13 +237,19 @@ class Slots[T]:
         name, limit = (("slots_per_caller", self._slot_limits.live_per_caller), ("slots", self._slot_limits.live))[
             full.index - 1
         ]
-        ends = {lease: int(lease.partition("#")[0]) for lease in full.item["live"]}
-        ended = {lease for lease, end in ends.items() if end < time()}
+        ended = {lease for lease in full.item["live"] if _end(lease) < time()}
         if not ended:
-            wait = max(1, min(ends.values()) - int(time()) + 1)
+            if full.index == 2:
+                self._measure(full.item, deadline)
+            wait = max(1, min(map(_end, full.item["live"])) - int(time()) + 1)
             detail = f"All session slots are in use (limit `{name}`: {limit}). Release a session or try again later."
             raise Problem("quota_exceeded", detail, limit=name, retry_after=wait)
         self._table.update(Write(claim.sets[full.index - 1], "DELETE #live :ended", "", {"ended": ended}), deadline)
+
+
+def _end(lease: str) -> int:
+    """The Unix second at which the slot of a lease is free again."""
+    return int(lease.partition("#")[0])
 
 
 def _in_progress() -> Problem:

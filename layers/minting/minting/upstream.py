@@ -97,7 +97,7 @@ class Upstream:
         except Unanswered as failure:
             raise _unanswered(failure) from None
         finally:
-            deadline.add_vendor_time(monotonic() - started)
+            deadline.meter.vendor_seconds += monotonic() - started
 
 
 def segment(value: str) -> str:
