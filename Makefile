@@ -1,7 +1,7 @@
 # Every command that a developer needs: `make help` lists them. Each target installs what it uses, so a fresh clone needs
 # python3.13 and make. `sdk`, `clients`, `contract`, `bench` and `playground-check` also need Node 20, and the last
 # one a browser.
-.PHONY: help run test test-whole sdk clients playground-check check generate contract deploy-check format vendor build bench bench-limits worst-bill block unblock sam-local lock clean
+.PHONY: help run test test-whole sdk clients playground-check check generate contract deploy-check format vendor build bench bench-limits worst-bill dashboard block unblock sam-local lock clean
 .DELETE_ON_ERROR:
 
 PORT ?= 3000
@@ -81,6 +81,9 @@ bench-limits: .venv/ready  ## measure the limits under load, with DynamoDB's con
 
 worst-bill: .venv/ready  ## show what the limits can cost: make worst-bill ARGS="ConvaiPerDay=500"
 	@$(RUN) tools.worst_bill $(ARGS)
+
+dashboard: .venv/ready  ## draw the dashboard with the output of a run: make dashboard < LOG > docs/dashboard.svg
+	@$(RUN) tools.dashboard
 
 block: .venv/ready  ## refuse a caller from its next request on: make block ARGS="--iss … --sub …"
 	@$(RUN) tools.block block $(ARGS)

@@ -21,6 +21,7 @@ EVERYTHING = dict.fromkeys(SWITCHES, "true") | {
     "JwtIssuer": "https://issuer.example",
     "JwtAudience": "an-app",
     "AllowedOrigins": "https://app.example",
+    "AlarmEmail": "on-call@example.com",
     "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:on-call",
     "LiveKitUrl": "wss://livekit.example",
 }
@@ -90,7 +91,15 @@ def another(name: str) -> str:
     """A value that the parameter takes, other than its default and what EVERYTHING says."""
     rules = SOURCE["Parameters"][name]
     usual = {str(rules.get("Default")), EVERYTHING.get(name)}
-    texts = ("changed", "https://changed.example", "wss://changed.example", "changed=changed", "cn-beijing", "camera")
+    texts = (
+        "changed",
+        "a@changed.example",
+        "https://changed.example",
+        "wss://changed.example",
+        "a=changed",
+        "cn-beijing",
+        "camera",
+    )
     least = int(rules.get("MinValue", 1))
     numbers = map(str, range(least + 2, least + 5))
     tried = [*map(str, rules.get("AllowedValues", [])), *texts, "publisher", "arn:changed", *numbers]

@@ -132,7 +132,9 @@ def metrics(stack: Stack) -> set[str]:
     """The namespaces that a stack's functions, filters and alarms write and watch."""
     living = stack.living()
     told = [properties["Environment"]["Variables"]["METRICS_NAMESPACE"] for properties in stack.called().values()]
-    watched = [properties["Namespace"] for properties in living.values() if "Namespace" in properties]
+    named = [properties["Namespace"] for properties in living.values() if "Namespace" in properties]
+    asked = [each["Metrics"][0]["Expression"] for each in living.values() if "Metrics" in each]
+    watched = {name for name in (*named, *(query.split('"')[1] for query in asked)) if not name.startswith("AWS/")}
     filters = [made for properties in living.values() for made in properties.get("MetricTransformations", [])]
     assert told
     assert watched

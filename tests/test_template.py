@@ -36,7 +36,7 @@ LAMBDAS_OWN = {"AWS_LAMBDA_INITIALIZATION_TYPE"}
 
 LOGGED = {
     *("requestId", "requestTime", "routeKey", "status", "responseLength", "responseLatency", "identity.sourceIp"),
-    *("integrationLatency", "integrationStatus", "error.responseType"),
+    *("integrationLatency", "integrationStatus", "integrationErrorMessage", "error.responseType", "authorizer.error"),
 }
 """Members of API Gateway's $context that hold nothing of a header, a claim, a query string or a body."""
 
@@ -310,18 +310,39 @@ def test_access_logs_hold_no_header_claim_or_query(template: Json) -> None:
 # What wakes somebody
 
 
-def test_a_refused_key_sets_off_an_alarm_whichever_vendors_it_is(living: dict[str, Json]) -> None:
-    """tests/trust/test_rotation.py holds the filter against the record that a function writes."""
-    counted = living["KeyRejected"]
-    assert counted["LogGroupName"] == "mint-logs"
-    assert counted["FilterPattern"] == '{ $.outcome = "vendor_key_rejected" }'
-    (made,) = counted["MetricTransformations"]
-    assert made["MetricValue"] == "1"
-    watched = living["KeyRejectedAlarm"]
-    assert (watched["Namespace"], watched["MetricName"]) == (made["MetricNamespace"], made["MetricName"])
-    assert "Dimensions" not in watched
-    assert (watched["Statistic"], watched["Period"], watched["Threshold"]) == ("Sum", 300, 1)
-    assert watched["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+WATCHED = re.compile(r'SELECT \w+\((\w+)\) FROM SCHEMA\("([^"]+)", service\) GROUP BY service ORDER BY \w+\(\) DESC')
+
+
+def queries(living: dict[str, Json]) -> dict[str, tuple[str, str]]:
+    """Alarm -> the metric and the namespace of its query. tests/deploy/test_alarms.py rings each of them."""
+    asked = {name: each["Metrics"][0]["Expression"] for name, each in living.items() if "Metrics" in each}
+    found = {name: WATCHED.fullmatch(query) for name, query in asked.items()}
+    assert all(found.values()), asked
+    return {name: (match[1], match[2]) for name, match in found.items() if match}
+
+
+def test_the_alarms_on_all_vendors_watch_the_stacks_own_metrics(living: dict[str, Json]) -> None:
+    told = living["ConvaiFunction"]["Environment"]["Variables"]["METRICS_NAMESPACE"]
+    assert {namespace for _, namespace in queries(living).values()} == {told}
+    assert {metric for metric, _ in queries(living).values()} == {
+        *("vendor_key_rejected", "operator_fault", "limits_unavailable", "vendor_fault", "budget_used", "caller_used")
+    }
+
+
+def test_every_alarm_names_its_paragraph_of_the_runbook(deployed: Json) -> None:
+    headings = re.findall(r"^## (.+)$", (ROOT / "docs/runbook.md").read_text(), re.MULTILINE)
+    anchors = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    for alarm in of_type(deployed, "AWS::CloudWatch::Alarm").values():
+        named = re.search(r"\(docs/runbook\.md#(.+)\)$", alarm["Properties"]["AlarmDescription"])
+        assert named, alarm
+        assert named[1] in anchors
+
+
+def test_slow_requests_set_off_an_alarm_before_callers_meet_the_deadline(living: dict[str, Json]) -> None:
+    watched = living["SlowAlarm"]
+    deadline = float(living["ConvaiFunction"]["Environment"]["Variables"]["DEADLINE_SECONDS"])
+    assert (watched["ExtendedStatistic"], watched["Dimensions"][0]["Name"]) == ("p99", "ApiId")
+    assert watched["Threshold"] / 1000 <= deadline / 2
 
 
 def test_a_temporary_key_sets_off_an_alarm_a_day_before_it_ends(living: dict[str, Json]) -> None:
@@ -346,12 +367,21 @@ def test_a_temporary_key_is_looked_at_often_enough_for_its_alarm_where_nobody_ca
     assert "SpatialGenFunction" in json.dumps(target["Arn"])
 
 
-def test_alarms_tell_the_operators_topic_where_there_is_one(deployed: Json) -> None:
-    for topic in (EVERYTHING["AlarmTopicArn"], ""):
-        living = Stack(deployed, EVERYTHING | {"AlarmTopicArn": topic}).living()
+def test_alarms_tell_the_operators_topic_or_else_the_stacks_own(deployed: Json) -> None:
+    for topic, told in ((EVERYTHING["AlarmTopicArn"], EVERYTHING["AlarmTopicArn"]), ("", "AlarmTopic")):
+        stack = Stack(deployed, EVERYTHING | {"AlarmTopicArn": topic})
+        living = stack.living()
         alarms = [living[name] for name in of_type(deployed, "AWS::CloudWatch::Alarm")]
-        told = {tuple(alarm.get(actions, [])) for alarm in alarms for actions in ("AlarmActions", "OKActions")}
-        assert told == {(topic,) if topic else ()}
+        assert {tuple(alarm[actions]) for alarm in alarms for actions in ("AlarmActions", "OKActions")} == {(told,)}
+
+
+def test_an_address_gets_the_alarms_of_either_topic(deployed: Json) -> None:
+    for topic in (EVERYTHING["AlarmTopicArn"], ""):
+        given = EVERYTHING | {"AlarmTopicArn": topic, "AlarmEmail": "on-call@example.com"}
+        subscribed = Stack(deployed, given).living()["AlarmSubscription"]
+        assert (subscribed["Protocol"], subscribed["Endpoint"]) == ("email", "on-call@example.com")
+        assert subscribed["TopicArn"] == (topic or "AlarmTopic")
+    assert "AlarmSubscription" not in Stack(deployed, EVERYTHING | {"AlarmEmail": ""}).living()
 
 
 # What the catalogue is told

@@ -22,7 +22,12 @@ WRITE_UNIT = (
     0.625 / 1e6
 )  # on-demand; one a kB, two in a transaction: https://aws.amazon.com/dynamodb/pricing/on-demand/
 SECRET, SECRET_READ = 0.40, 0.05 / 1e4  # a month; one call: https://aws.amazon.com/secrets-manager/pricing/
-LOG_GB, LOG_GB_MONTH, METRIC = 0.50, 0.03, 0.30  # taken in; kept; custom: https://aws.amazon.com/cloudwatch/pricing/
+LOG_GB, LOG_GB_MONTH, METRIC, ALARM = (
+    0.50,
+    0.03,
+    0.30,
+    0.10,
+)  # taken in; kept; custom; a month: https://aws.amazon.com/cloudwatch/pricing/
 
 DAYS = 31
 """The days of the longest month."""
@@ -41,9 +46,11 @@ MARK_BYTES = 30
 """The size of one slot in the set of all live slots. DynamoDB charges for the whole set at each write."""
 READS = 2
 """The most reads of the secret by a mint: by a new environment, and again when the vendor refuses the key."""
-METRICS = 30
-"""The most metrics of a vendor: each outcome of the catalogue, and two durations."""
-LOG_BYTES = 2500
+METRICS = 37
+"""The most metrics of a vendor: each outcome of the catalogue, four durations, and what alarms watch."""
+ALARMS = 7
+"""The alarms on a query over all vendors. Each one costs ALARM for each vendor that it finds."""
+LOG_BYTES = 2700
 """The most bytes that a request logs: record, metrics, START, END and REPORT, and API Gateway's line."""
 REFUSED_SECONDS = 0.1
 """The duration of a refusal: one round trip to DynamoDB in a warm function."""
@@ -138,7 +145,10 @@ def of_mints(vendor: Vendor, retention_days: float) -> Costs:
     calls = DAYS * (vendor.per_day * (1 + REPEATS if vendor.slots else 1) + vendor.more_per_day)
     costs = _of_requests(vendor, calls, vendor.timeout, READS, retention_days, _units(vendor))
     secret = SECRET if vendor.per_day else 0
-    return costs | {"Secrets": costs["Secrets"] + secret, "CloudWatch": costs["CloudWatch"] + METRICS * METRIC}
+    return costs | {
+        "Secrets": costs["Secrets"] + secret,
+        "CloudWatch": costs["CloudWatch"] + METRICS * METRIC + ALARMS * ALARM,
+    }
 
 
 def of_flood(vendor: Vendor, rate: float, retention_days: float) -> Costs:

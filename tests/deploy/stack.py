@@ -1,7 +1,6 @@
 """A deployed stack, as its operator and its callers see it."""
 
 import json
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -9,6 +8,7 @@ import requests
 from botocore.exceptions import ClientError
 
 from local import parameters
+from tests.deploy.alarms import Alarm, Datum, embedded, filtered
 from tests.deploy.machine import REGION
 from tests.vendors import FUNCTIONS, MINTS, ROOT
 
@@ -28,14 +28,6 @@ class Answer(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: Json
-
-
-class Metric(NamedTuple):
-    """dimensions: sorted pairs of name and value."""
-
-    namespace: str
-    name: str
-    dimensions: tuple[tuple[str, str], ...] = ()
 
 
 class Stack:
@@ -169,36 +161,39 @@ class Stack:
         """Of all functions."""
         return self.resources("AWS::Logs::LogGroup")["FunctionLogGroup"]
 
-    def log(self, group: str = "") -> list[Json]:
-        """The functions' records and metrics."""
+    def messages(self, group: str = "") -> list[str]:
+        """The lines of the functions' log."""
         paginator = self.emulator.client("logs").get_paginator("filter_log_events")
         pages = paginator.paginate(logGroupName=group or self.log_group())
-        lines = [event["message"] for page in pages for event in page["events"]]
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        return [event["message"] for page in pages for event in page["events"]]
+
+    def log(self, group: str = "") -> list[Json]:
+        """The functions' records and metrics."""
+        return [json.loads(line) for line in self.messages(group) if line.startswith("{")]
 
     def records(self, vendor: str, group: str = "") -> list[Json]:
         """One for each request, in the stack's log group or in one that it has left behind."""
         return [line for line in self.log(group) if line.get("vendor") == vendor and "outcome" in line]
 
-    def metrics(self) -> set[Metric]:
-        """Those that the functions and the log's metric filters have written."""
-        log, group = self.log(), self.log_group()
+    def data(self) -> list[Datum]:
+        """What the functions and the log's metric filters have written so far."""
+        messages, group = self.messages(), self.log_group()
         filters = self.emulator.client("logs").describe_metric_filters(logGroupName=group)["metricFilters"]
-        embedded = {metric for line in log if "_aws" in line for metric in _embedded(line)}
-        return embedded | {metric for each in filters for metric in _filtered(each, log)}
+        lines = [json.loads(message) for message in messages if message.startswith("{")]
+        written = [datum for line in lines if "_aws" in line for datum in embedded(line)]
+        return written + [datum for each in filters for datum in filtered(each, messages)]
 
-    def alarms(self) -> dict[str, Metric]:
-        """Logical id -> what the alarm watches."""
+    def alarms(self) -> dict[str, Alarm]:
+        """Logical id -> alarm."""
         names = {name: logical for logical, name in self.resources("AWS::CloudWatch::Alarm").items()}
         found = self.emulator.client("cloudwatch").describe_alarms(AlarmNames=list(names))["MetricAlarms"]
-        return {
-            names[alarm["AlarmName"]]: Metric(
-                alarm["Namespace"],
-                alarm["MetricName"],
-                _sorted((each["Name"], each["Value"]) for each in alarm.get("Dimensions", [])),
-            )
-            for alarm in found
-        }
+        return {names[alarm["AlarmName"]]: Alarm(alarm) for alarm in found}
+
+    def dashboard(self) -> Json:
+        (name,) = self.resources("AWS::CloudWatch::Dashboard").values()
+        body: str = self.emulator.client("cloudwatch").get_dashboard(DashboardName=name)["DashboardBody"]
+        dashboard: Json = json.loads(body)
+        return dashboard
 
     # What callers see
 
@@ -242,30 +237,6 @@ def mint_route(vendor: str) -> str:
 def _function_arn(uri: str) -> str:
     """`arn:aws:apigateway:...:path/2015-03-31/functions/ARN/invocations` -> `ARN`."""
     return uri.partition("/functions/")[2].removesuffix("/invocations")
-
-
-def _embedded(line: Json) -> set[Metric]:
-    """The metrics in a line of CloudWatch's embedded metric format."""
-    return {
-        Metric(group["Namespace"], metric["Name"], _sorted((name, line[name]) for name in names))
-        for group in line["_aws"]["CloudWatchMetrics"]
-        for names in group["Dimensions"]
-        for metric in group["Metrics"]
-    }
-
-
-def _filtered(metric_filter: Json, log: list[Json]) -> set[Metric]:
-    """The metrics of a filter such as `{ $.outcome = "minted" }`, if a line matches it."""
-    pattern = re.fullmatch(r'\{ \$\.(\w+) = "(\w+)" \}', metric_filter["filterPattern"])
-    assert pattern, metric_filter
-    if not any(line.get(pattern[1]) == pattern[2] for line in log):
-        return set()
-    written = metric_filter["metricTransformations"]
-    return {Metric(each["metricNamespace"], each["metricName"]) for each in written}
-
-
-def _sorted(dimensions: Any) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(dimensions))
 
 
 def _json(content: bytes) -> Json:

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class StandIns:
-    """A context manager. issuer: signs callers in. urls: of the vendors, by the environment variable that a function reads."""
+    """A context manager. issuer: signs callers in. twins: by vendor.
+
+    urls: of the vendors, by the environment variable that a function reads.
+    """
 
     def __init__(self, fronts: "Fronts") -> None:
         self._fronts = fronts
@@ -24,7 +27,8 @@ class StandIns:
             self.issuer.start()
             exits.callback(self.issuer.stop)
             self.issuer.url = self._fronts.url(self.issuer.url)
-            for twin in (make() for make in twins().values()):
+            self.twins = {name: make() for name, make in twins().items()}
+            for twin in self.twins.values():
                 twin.start()
                 exits.callback(twin.stop)
                 self.urls |= {name: self._fronts.url(url) for name, url in twin.environment().items()}

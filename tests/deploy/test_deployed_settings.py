@@ -56,7 +56,7 @@ def test_a_changed_layer_runs_at_once(stack: "Stack") -> None:
     audit.write_text(source.replace('"vendor_duration"', '"changed_duration"'))
     stack.build_and_deploy()
     stack.mint("convai", "hugh")
-    assert "changed_duration" in {metric.name for metric in stack.metrics()}
+    assert "changed_duration" in {datum.name for datum in stack.data()}
 
 
 def test_a_deploy_of_nothing_new_is_no_failure(stack: "Stack") -> None:

@@ -122,8 +122,8 @@ def test_a_dead_key_raises_the_metric_that_an_alarm_watches(
     answer = made.ask(CONVAI.event)
     record, metrics = map(json.loads, capsys.readouterr().out.splitlines())
     assert (record["level"], record["fault"], record["vendor_status"]) == ("ERROR", "operator", 401)
-    counted = bundle.template.properties("KeyRejected")["FilterPattern"]
-    assert counted == f'{{ $.outcome = "{record["outcome"]}" }}'
+    (query,) = bundle.template.properties("KeyRejectedAlarm")["Metrics"]
+    assert f"({record['outcome']})" in bundle.template.resolve(query["Expression"])
     assert (metrics["service"], metrics["vendor_key_rejected"]) == ("convai", [1])
     assert (answer.status, answer.body["retryable"], answer.body["fault"]) == (502, False, "operator")
 

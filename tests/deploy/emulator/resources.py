@@ -13,6 +13,7 @@ HANDLERS: dict[str, Json] = provisioners._RESOURCE_HANDLERS
 
 def mend() -> None:
     HANDLERS["AWS::Logs::QueryDefinition"] = {"create": _create_query, "update": _update_query, "delete": _delete_query}
+    _alarm_on_queries()
     _name_log_groups()
     _refer_to_secrets_by_arn()
 
@@ -34,6 +35,34 @@ def _update_query(physical_id: str, old: Json, new: Json, stack: str) -> tuple[s
 
 def _delete_query(physical_id: str, properties: Json) -> None:
     """Nothing is kept of a query."""
+
+
+def _alarm_on_queries() -> None:
+    """ministack has no alarms on Metrics Insights queries. It keeps the query as the metric's name.
+
+    AWS has them: "You can create an alarm on any Metrics Insights query, including queries that return multiple time
+    series" (CloudWatch user guide, Create_Metrics_Insights_Alarm). Such a query needs GROUP BY and ORDER BY.
+    """
+    handler = HANDLERS["AWS::CloudWatch::Alarm"]
+    create, update = handler["create"], handler["update"]
+
+    def create_alarm(logical_id: str, properties: Json, stack: str) -> Any:
+        return create(logical_id, _named_by_query(properties), stack)
+
+    def update_alarm(name: str, old: Json, new: Json, stack: str, logical_id: str | None = None) -> Any:
+        return update(name, _named_by_query(old), _named_by_query(new), stack, logical_id)
+
+    handler |= {"create": create_alarm, "update": update_alarm}
+
+
+def _named_by_query(properties: Json) -> Json:
+    if "Metrics" not in properties:
+        return properties
+    (query,) = properties["Metrics"]
+    if not all(clause in query["Expression"] for clause in ("SELECT ", " GROUP BY ", " ORDER BY ")):
+        raise ValueError(f"no query that an alarm can watch: {query['Expression']}")
+    others = {name: value for name, value in properties.items() if name != "Metrics"}
+    return others | {"MetricName": query["Expression"], "Namespace": "query", "Period": query["Period"]}
 
 
 def _name_log_groups() -> None:
