@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import takewhile
 from unittest.mock import Mock
 
 import pytest
@@ -51,7 +52,7 @@ class Aws:
 
     def _serve(self, connection: socket.socket) -> None:
         request = connection.makefile("rb")
-        while head := list(iter(request.readline, b"\r\n")):
+        while head := list(takewhile(bytes.strip, request)):  # ends at the empty line, and at the client's end
             fields = {name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in head[1:])}
             self.bodies.append(json.loads(request.read(int(fields[b"content-length"]))))
             self.asked.append(fields[b"x-amz-target"].decode().partition(".")[2])
