@@ -2,7 +2,7 @@
 
 import threading
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from local.server import Server
@@ -29,15 +29,27 @@ def running(host: str = "127.0.0.1") -> "Iterator[str]":
         create_backend_app,
     )
 
+    _remember()
+    server = Server(host)
     services = DomainDispatcherApplication(create_backend_app)
     # Otherwise moto lists its hundreds of folders for every request, which takes a third of the request's time.
     services.get_backend_for_host = cache(services.get_backend_for_host)  # type: ignore[method-assign]
-    server = Server(host)
     server.start(in_turn(services))
     try:
         yield server.url
     finally:
         server.stop()
+
+
+@cache
+def _remember() -> None:
+    """Moto finds out once what it otherwise finds out for every request. Who changes an expression changes a copy."""
+    from moto.core import responses  # noqa: PLC0415 - as in `running`
+    from moto.dynamodb.parsing import expressions  # noqa: PLC0415
+
+    parser = vars(expressions)["UpdateExpressionParser"]
+    for owner, name in ((responses, "method_names_from_class"), (parser, "make")):
+        setattr(owner, name, lru_cache(1024)(getattr(owner, name)))
 
 
 def in_turn(app: "WSGIApplication") -> "Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]":
