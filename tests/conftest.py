@@ -116,20 +116,17 @@ def _unloaded(_warm_functions: dict[str, list[Function]]) -> Iterator[None]:
 
     typing's own caches hold on to some modules, so they are emptied too. And moto keeps every copy of a table that it ever made.
     """
-    others = _loaded() - _modules(_warm_functions)
+    before, warm = set(sys.modules), _packages(_warm_functions)
     yield
-    for name in _loaded() - _modules(_warm_functions) - others:
-        vars(sys.modules.pop(name)).clear()
+    fresh = {name.partition(".")[0] for name in sys.modules.keys() - before if name.startswith(COPY)}
+    if gone := (fresh | warm) - _packages(_warm_functions):
+        for name in [name for name in sys.modules if name.partition(".")[0] in gone]:
+            vars(sys.modules.pop(name)).clear()
     reset_model_data()
 
 
-def _loaded() -> set[str]:
-    return {name for name in sys.modules if name.startswith(COPY)}
-
-
-def _modules(functions: dict[str, list[Function]]) -> set[str]:
-    packages = {str(function.module.__package__) for uses in functions.values() for function in uses}
-    return {name for name in _loaded() if name.partition(".")[0] in packages}
+def _packages(functions: dict[str, list[Function]]) -> set[str]:
+    return {str(uses[0].module.__package__) for uses in functions.values() if uses}
 
 
 @pytest.fixture
@@ -141,15 +138,13 @@ def bundle(_bundle: Bundle) -> Bundle:
 
 
 @pytest.fixture
-def table(bundle: Bundle) -> Iterator[str]:
-    """The name of an empty table of limits."""
+def table(bundle: Bundle) -> str:
+    """The name of an empty table of limits. Nobody deletes it, because that takes as long as to make it."""
     name = f"limits-{uuid.uuid4().hex}"
-    dynamodb = client(bundle, "dynamodb")
     shape: dict[str, Any] = bundle.template.resolve(bundle.template.properties("LimitsTable"))
     wanted = ("AttributeDefinitions", "KeySchema", "BillingMode")
-    dynamodb.create_table(TableName=name, **{member: shape[member] for member in wanted})
-    yield name
-    dynamodb.delete_table(TableName=name)
+    client(bundle, "dynamodb").create_table(TableName=name, **{member: shape[member] for member in wanted})
+    return name
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ pyproject.toml has the rules about imports.
 
 import ast
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import grimp
@@ -21,10 +21,12 @@ SOURCES = LAYER + FUNCTIONS
 ERRORS = ROOT / "docs/errors.md"
 
 
-def walk(path: Path) -> Iterator[ast.AST]:
-    return ast.walk(ast.parse(path.read_text()))
+@cache
+def walk(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text())))
 
 
+@cache
 def names(path: Path) -> set[str]:
     """Every name, attribute, argument and import in a file, but nothing of its texts and comments."""
     found: set[str] = set()
