@@ -38,11 +38,16 @@ type Start = Callable[..., "Function"]
 
 
 @pytest.fixture
-def start(bundle: "Bundle", function: Fresh) -> Start:
-    """A fresh function whose regions have a console each at the twin."""
+def consoles(bundle: "Bundle") -> dict[str, str]:
+    """The variables of a function whose regions have a console each at the twin."""
     twin: Any = bundle.twins["spatius"]
-    usual = {"SPATIUS_CONSOLE_ENDPOINT": twin.regional_url, "SPATIUS_REGIONS": f"{HOME},{NEXT}"}
-    return lambda secret=None, **changes: function("spatius", secret, **usual | changes)
+    return {"SPATIUS_CONSOLE_ENDPOINT": twin.regional_url, "SPATIUS_REGIONS": f"{HOME},{NEXT}"}
+
+
+@pytest.fixture
+def start(tableless: Fresh, consoles: dict[str, str]) -> Start:
+    """A fresh function, whose limits let everything through."""
+    return lambda secret=None, **changes: tableless("spatius", secret, **consoles | changes)
 
 
 @pytest.fixture(autouse=True)
@@ -358,18 +363,20 @@ def test_after_all_have_failed_the_wanted_one_is_first_again(start: Start) -> No
 # The breaker and the record
 
 
-def test_a_region_in_trouble_is_no_trouble_of_the_vendors(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_region_in_trouble_is_no_trouble_of_the_vendors(
+    function: Fresh, consoles: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("minting.breaker.THRESHOLD", 1)
-    spatius = start()
+    spatius = function("spatius", **consoles)
     down(spatius, HOME, status=503)
     assert [spatius.ask("spatius-mint").status for _ in range(3)] == [201, 201, 201]
 
 
 def test_the_breaker_counts_one_failure_of_a_request_that_failed_everywhere(
-    start: Start, monkeypatch: pytest.MonkeyPatch
+    function: Fresh, consoles: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("minting.breaker.THRESHOLD", 3)
-    spatius = start(SPATIUS_REGIONS="*")
+    spatius = function("spatius", **consoles | {"SPATIUS_REGIONS": "*"})
     down(spatius, *REGIONS, status=503, headers={"Retry-After": "60"})
     for _ in range(3):
         spatius.ask("spatius-mint")
