@@ -135,7 +135,7 @@ def _plain(loader: "_Loader", node: yaml.Node) -> Any:
     return loader.construct_mapping(node, deep=True)
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """YAML with CloudFormation's short tags."""
 
-    yaml_multi_constructors: ClassVar = yaml.SafeLoader.yaml_multi_constructors | {"!": _tagged}
+    yaml_multi_constructors: ClassVar = yaml.CSafeLoader.yaml_multi_constructors | {"!": _tagged}
