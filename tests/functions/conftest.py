@@ -7,9 +7,9 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import boto3
 import pytest
 
+from tests.conftest import client
 from tests.functions.spatialgen_uploads import Upload
 from tests.trust.unlimited import without_limits
 
@@ -96,8 +96,7 @@ def _lasting_table(bundle: "Bundle") -> str:
     shape: dict[str, Any] = bundle.template.resolve(bundle.template.properties("LimitsTable"))
     wanted = {member: shape[member] for member in ("AttributeDefinitions", "KeySchema", "BillingMode")}
     name = f"lasting-{uuid4().hex}"
-    aws: dict[str, Any] = bundle.aws
-    boto3.client("dynamodb", **aws).create_table(TableName=name, **wanted)
+    client(bundle, "dynamodb").create_table(TableName=name, **wanted)
     return name
 
 
@@ -141,8 +140,8 @@ def wire() -> Iterator[Wire]:
 @pytest.fixture
 def valueless(bundle: "Bundle") -> str:
     """A secret that nobody has filled yet."""
-    aws: dict[str, Any] = bundle.aws
-    return boto3.client("secretsmanager", **aws).create_secret(Name=f"valueless-{uuid4().hex}")["ARN"]
+    arn: str = client(bundle, "secretsmanager").create_secret(Name=f"valueless-{uuid4().hex}")["ARN"]
+    return arn
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 import requests
 
@@ -43,6 +42,7 @@ from tests.functions.spatialgen_uploads import (
     upload,
     video,
 )
+from tests.trust.table import items
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
@@ -326,9 +326,8 @@ def test_another_environment_of_the_function_continues_an_upload(function: Fresh
 
 def test_owners_are_stored_longer_than_an_upload_lives(function: Fresh, bundle: "Bundle", table: str) -> None:
     begun = started(function("spatialgen"), video(), AIME)
-    aws: dict[str, Any] = bundle.aws
-    items = boto3.client("dynamodb", **aws).scan(TableName=table)["Items"]
-    owners = {item["id"]["S"]: int(item["expires"]["N"]) for item in items if "owner" in item}
+    stored = items(bundle, table).items()
+    owners = {key: int(item["expires"]["N"]) for key, item in stored if "owner" in item}
     upload_id = f"spatialgen#upload#{begun.session}"
     assert owners.keys() == {upload_id, *(f"{upload_id}#{file['uploadId']}" for file in begun.files)}
     for expires in owners.values():
