@@ -17,12 +17,12 @@ def test_no_copy_of_an_item_outlives_its_request(bundle: "Bundle", table: str) -
         "TableName": table,
         "Key": {"id": {"S": "one"}},
         "UpdateExpression": "ADD #n :one",
-        "ExpressionAttributeNames": {"#n": "n"},
+        "ExpressionAttributeNames": {"#n": table},
         "ExpressionAttributeValues": {":one": {"N": "1"}},
     }
     for _ in range(20):
         dynamodb.update_item(**part)
         dynamodb.transact_write_items(TransactItems=[{"Update": part}])
     gc.collect()
-    kept = [each for each in gc.get_objects() if isinstance(each, Item) and "n" in each.attrs]
-    assert [item.attrs["n"].value for item in kept] == ["40"]
+    kept = [each for each in gc.get_objects() if isinstance(each, Item) and table in each.attrs]
+    assert [item.attrs[table].value for item in kept] == ["40"]
