@@ -5,6 +5,7 @@
 .DELETE_ON_ERROR:
 
 PORT ?= 3000
+STAGE ?= default
 # One more than there are processors, because tests also wait: for a deadline, a closed connection, another caller.
 WORKERS ?= $(shell echo $$((1 + $$(nproc 2>/dev/null || echo 2))))
 CHROMIUM ?= /usr/bin/chromium
@@ -79,8 +80,8 @@ bench-limits: .venv/ready  ## measure the limits under load, with DynamoDB's con
 	$(RUN) bench.contention
 	$(RUN) bench.crashes
 
-worst-bill: .venv/ready  ## show what the limits can cost: make worst-bill ARGS="ConvaiPerDay=500"
-	@$(RUN) tools.worst_bill $(ARGS)
+worst-bill: .venv/ready  ## show what the limits of a stage can cost: make worst-bill STAGE=prod ARGS="ConvaiPerDay=500"
+	@$(RUN) tools.worst_bill --stage "$(STAGE)" $(ARGS)
 
 dashboard: .venv/ready  ## draw the dashboard with the output of a run: make dashboard < LOG > docs/dashboard.svg
 	@$(RUN) tools.dashboard

@@ -12,7 +12,7 @@ from minting.problems import CATALOGUE
 from tests.trust.table import items
 from tests.vendors import FUNCTIONS, VENDORS
 from tools import worst_bill
-from tools.worst_bill import Vendor, deployed, of_flood, of_mints, parameters
+from tools.worst_bill import Vendor, deployed, of_flood, of_mints
 
 if TYPE_CHECKING:
     from local.bundle import Bundle
@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 SWITCHES = [name for name in read(ROOT / "template.yaml")["Parameters"] if name.startswith("Deploy")]
-GUIDED = '[default.deploy.parameters]\nparameter_overrides = "ConvaiPerDay=\\"7\\" JwtIssuer=\\"https://a.b/?c=d\\""'
+PROD = """
+[prod.global.parameters]
+stack_name = "avatar-mint-prod"
+[prod.deploy.parameters]
+parameter_overrides = "file://stages/prod.yaml"
+[empty.global.parameters]
+stack_name = "avatar-mint-empty"
+"""
 
 
 @pytest.fixture
@@ -33,23 +40,65 @@ def vendor(**changes: Any) -> Vendor:
     return plain._replace(**changes)
 
 
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A project whose stage prod deploys Convai, with 7 mints in a day."""
+    (tmp_path / "samconfig.toml").write_text(PROD)
+    (tmp_path / "template.yaml").symlink_to(ROOT / "template.yaml")
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "stages/prod.yaml").write_text('DeployConvai: "true"\nConvaiPerDay: 7\n')
+    return tmp_path
+
+
+def priced(printed: str) -> dict[str, str]:
+    """The mints of a day by vendor, from the first table."""
+    rows = [line.split() for line in printed.partition("AWS for")[0].splitlines()]
+    return {row[0]: row[3] for row in rows if row and row[0] in VENDORS and row[3] != "-"}
+
+
 # Parameters
 
 
 @pytest.mark.parametrize(
-    ("config", "arguments", "given"),
+    ("arguments", "days"),
     [
-        ("", [], {}),
-        ("", ["A=1", "B="], {"A": "1", "B": ""}),
-        (GUIDED, [], {"ConvaiPerDay": "7", "JwtIssuer": "https://a.b/?c=d"}),
-        (GUIDED, ["ConvaiPerDay=9"], {"ConvaiPerDay": "9", "JwtIssuer": "https://a.b/?c=d"}),
-        ('[default.deploy.parameters]\nparameter_overrides = ["A=1", "B=2"]', [], {"A": "1", "B": "2"}),
-        ("[default.deploy.parameters]\nconfirm_changeset = true", [], {}),
-        ((ROOT / "samconfig.toml").read_text(), [], {}),
+        ([], {"convai": "7"}),
+        (["ConvaiPerDay=9"], {"convai": "9"}),
+        (["DeployTrulience=true", "TruliencePerDay=8"], {"convai": "7", "trulience": "8"}),
+        (["DeployConvai=false", "DeployTrulience=true", "TruliencePerDay=8"], {"trulience": "8"}),
     ],
 )
-def test_the_command_line_wins_over_samconfig(config: str, arguments: list[str], given: dict[str, str]) -> None:
-    assert parameters(config, arguments) == given
+def test_a_stage_is_priced_by_its_file_and_the_command_line_wins(
+    root: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], days: dict[str, str]
+) -> None:
+    worst_bill.main(["--stage", "prod", *arguments], root)
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"The stage 'prod' deploys {', '.join(days)} as the stack avatar-mint-prod. ")
+    assert priced(printed) == days
+
+
+@pytest.mark.parametrize(
+    ("stage", "reason"),
+    [
+        ("empty", "the stage 'empty' deploys no vendor, so there is nothing to price.*`make configure STAGE=empty`"),
+        ("test", "no stage 'test', only: prod, empty"),
+    ],
+)
+def test_it_says_when_it_does_not_know_what_a_stage_deploys(root: Path, stage: str, reason: str) -> None:
+    with pytest.raises(SystemExit, match=f"^worst-bill: .*{reason}"):
+        worst_bill.main(["--stage", stage], root)
+
+
+def test_it_says_when_a_stages_file_is_missing(root: Path) -> None:
+    (root / "stages/prod.yaml").unlink()
+    with pytest.raises(SystemExit, match=r"^worst-bill: .*prod\.yaml cannot be read"):
+        worst_bill.main(["--stage", "prod"], root)
+
+
+def test_it_refuses_what_the_template_would_refuse_in_a_stages_file(root: Path) -> None:
+    (root / "stages/prod.yaml").write_text("DeployConvai: maybe\n")
+    with pytest.raises(SystemExit, match=r"^worst-bill: DeployConvai must be one of true, false, not 'maybe'"):
+        worst_bill.main(["--stage", "prod"], root)
 
 
 def test_the_limits_are_the_templates_defaults_unless_given(document: dict[str, Any]) -> None:
@@ -68,14 +117,17 @@ def test_every_vendor_has_a_bill(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "argument", ["DeployCnvai=true", "Deploy", "ConvaiPerDay=many", "ConvaiPerDay=-5", "DeployConvai=maybe"]
+    ("argument", "reason"),
+    [
+        ("DeployCnvai=true", "the template has no parameter DeployCnvai"),
+        ("Deploy", "not Name=Value: Deploy"),
+        ("ConvaiPerDay=many", "ConvaiPerDay must be a number"),
+        ("ConvaiPerDay=-5", "ConvaiPerDay must be at least 1"),
+        ("DeployConvai=maybe", "DeployConvai must be one of true, false"),
+    ],
 )
-def test_a_wrong_parameter_ends_the_command(monkeypatch: pytest.MonkeyPatch, argument: str) -> None:
-    monkeypatch.chdir(ROOT)
-    with pytest.raises(
-        SystemExit,
-        match=r"worst-bill: .*(no parameter DeployCnvai|not Name=Value: Deploy|PerDay must be|DeployConvai must be)",
-    ):
+def test_a_wrong_parameter_ends_the_command(argument: str, reason: str) -> None:
+    with pytest.raises(SystemExit, match=f"^worst-bill: {reason}"):
         worst_bill.main(["DeployConvai=true", argument])
 
 
@@ -109,14 +161,10 @@ def test_slots_add_writes_and_repeats_to_a_mint(live: int, written: int) -> None
     assert of_mints(vendor(slots=live), 90)["DynamoDB"] == pytest.approx(calls * written * 0.625 / 1e6)
 
 
-@pytest.mark.parametrize(("arguments", "names"), [(["DeployConvai=true"], ["convai"]), ([], VENDORS)])
-def test_it_prints_a_row_for_each_vendor_that_is_deployed_or_for_all(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], names: list[str]
-) -> None:
-    monkeypatch.chdir(ROOT)
-    worst_bill.main(arguments)
+def test_it_prints_a_row_in_each_table_for_each_vendor_that_is_deployed(capsys: pytest.CaptureFixture[str]) -> None:
+    worst_bill.main(["DeployConvai=true", "DeployAgora=true"])
     rows = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line]
-    assert {name: rows.count(name) for name in VENDORS if name in rows} == dict.fromkeys(names, 3)
+    assert {name: rows.count(name) for name in VENDORS if name in rows} == {"agora": 3, "convai": 3}
 
 
 def test_a_function_without_a_vendor_costs_metrics_and_its_share_of_a_flood() -> None:

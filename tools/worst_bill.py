@@ -1,18 +1,18 @@
-"""The most that a deployment can cost: the mints that its limits allow, their price at AWS, and the price of a flood.
+"""The most that a stage can cost: the mints that its limits allow, their price at AWS, and the price of a flood.
 
-The command line wins over samconfig.toml, which wins over the defaults of template.yaml. docs/cost.md explains the tables.
-Usage: make worst-bill ARGS="Name=Value ..."
+The command line wins over the stage's file, which wins over the defaults of template.yaml. docs/cost.md explains the tables.
+Usage: make worst-bill STAGE=prod ARGS="Name=Value ..."
 """
 
-import shlex
+import argparse
 import sys
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from local.template import Template, read
 from minting.budgets import Rates
+from tools import stages
 
 # List prices of us-east-1 in US dollars, without free tiers. Each page has the prices of other regions and the current ones.
 API_REQUEST = 1.00 / 1e6  # HTTP API: https://aws.amazon.com/api-gateway/pricing/
@@ -77,16 +77,6 @@ class Vendor(NamedTuple):
     memory: float
     timeout: float
     architecture: str
-
-
-def parameters(config: str, arguments: Iterable[str]) -> dict[str, str]:
-    """The parameters in samconfig.toml's text and on the command line. Raises ValueError for a word that is not Name=Value."""
-    deploy = tomllib.loads(config).get("default", {}).get("deploy", {}).get("parameters", {})
-    saved = deploy.get("parameter_overrides", "")
-    words = [*shlex.split(saved if isinstance(saved, str) else " ".join(saved)), *arguments]
-    if wrong := [word for word in words if "=" not in word]:
-        raise ValueError(f"not Name=Value: {', '.join(wrong)}")
-    return dict(word.split("=", 1) for word in words)
 
 
 def deployed(document: dict[str, Any], given: Mapping[str, str]) -> tuple[Template, list[Vendor]]:
@@ -212,18 +202,33 @@ def _table(rows: list[list[str]]) -> str:
     return "\n".join("  ".join(line) for line in lines)
 
 
-def main(arguments: list[str]) -> None:
-    document, config = read(Path("template.yaml")), Path("samconfig.toml")
+def headline(stage: stages.Stage, vendors: list[Vendor]) -> str:
+    """What is priced. Raises ValueError if the stage deploys no vendor."""
+    priced = ", ".join(vendor.name for vendor in vendors if vendor.per_day)
+    if not priced:
+        raise ValueError(
+            f"the stage {stage.name!r} deploys no vendor, so there is nothing to price. Choose its vendors with "
+            f'`make configure STAGE={stage.name}`, or ask what one would cost: ARGS="DeployConvai=true"'
+        )
+    return f"The stage {stage.name!r} deploys {priced} as the stack {stage.stack}. Prices are those of us-east-1."
+
+
+def parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tools.worst_bill", description=__doc__)
+    parser.add_argument("--stage", default=stages.DEFAULT, help="a stage of samconfig.toml")
+    parser.add_argument("given", nargs="*", metavar="Name=Value", help="a parameter of the template")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str], root: Path = stages.ROOT) -> None:
+    told = parsed(arguments)
     try:
-        given = parameters(config.read_text() if config.exists() else "", arguments)
-        template, vendors = deployed(document, given)
-        if not any(vendor.per_day for vendor in vendors):
-            print("No vendor is deployed yet. This is the bill for all vendors.\n")
-            everyone = {name: "true" for name in document["Parameters"] if name.startswith("Deploy")}
-            template, vendors = deployed(document, given | everyone)
-    except ValueError as error:
+        stage = stages.read(told.stage, root)
+        given = {**stage.parameters, **dict(stages.words(told.given))}
+        template, vendors = deployed(read(root / "template.yaml"), given)
+        print(f"{headline(stage, vendors)}\n\n{report(template, vendors)}")
+    except (stages.StageError, ValueError) as error:
         sys.exit(f"worst-bill: {error}")
-    print(report(template, vendors))
 
 
 if __name__ == "__main__":
