@@ -86,6 +86,9 @@ worst-bill: .venv/ready  ## show what the limits of a stage can cost: make worst
 dashboard: .venv/ready  ## draw the dashboard with the output of a run: make dashboard < LOG > docs/dashboard.svg
 	@$(RUN) tools.dashboard
 
+release: .venv/ready  ## check the version, the changelog and the contract, then commit and tag: make release VERSION=0.2.0
+	@$(RUN) tools.release "$(VERSION)"
+
 block: .venv/ready  ## refuse a caller from its next request on: make block ARGS="--iss … --sub …"
 	@$(RUN) tools.block block $(ARGS)
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -73,7 +72,12 @@ def test_every_page_that_the_code_names_exists(file: Path) -> None:
     assert [page for page in re.findall(r"docs/[\w/]+\.md", file.read_text()) if not (ROOT / page).exists()] == []
 
 
-def test_the_newest_heading_of_the_changelog_is_the_projects_version() -> None:
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    assert headings[0] == version
+def test_the_changelog_follows_keep_a_changelog() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text()
+    unreleased, *versions = re.findall(r"^## (.*)", text, re.MULTILINE)
+    dated = [re.fullmatch(r"(\d+\.\d+\.\d+) - (\d{4}-\d\d-\d\d)", heading) for heading in versions]
+    assert unreleased == "Unreleased"
+    assert dated
+    assert all(dated), versions
+    groups = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    assert {*re.findall(r"^### (.*)", text, re.MULTILINE)} <= groups

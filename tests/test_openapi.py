@@ -11,7 +11,7 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 
 from minting.problems import CATALOGUE
-from tests.openapi.breaks import breaks
+from tools.openapi.breaks import breaks
 from tools.openapi.file import FILE, fresh, kept, shown, written
 
 type Json = dict[str, Any]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.openapi.breaks import breaks
+from tools.openapi.breaks import breaks
 
 type Json = dict[str, Any]
 
@@ -26,7 +26,11 @@ ANSWER: Json = {
         {
             "type": "object",
             "required": ["token"],
-            "properties": {"token": {"type": "string"}, "kind": {"enum": ["a", "b"]}},
+            "properties": {
+                "token": {"type": "string"},
+                "kind": {"enum": ["a", "b"]},
+                "code": {"type": "string", "examples": ["busy", "gone"]},
+            },
         },
         {"type": "object", "required": ["mint"], "properties": {"mint": {"$ref": "#/components/schemas/Mint"}}},
     ]
@@ -133,6 +137,11 @@ def drop(name: str) -> Callable[[Json], Any]:
             "/tokens post 201 application/json token: may be null",
         ),
         ("answer>properties>kind", put(enum=["a"]), "/tokens post 201 application/json kind: no longer b"),
+        (
+            "answer>properties>code",
+            put(examples=["busy", "new"]),
+            "/tokens post 201 application/json code: no longer gone",
+        ),
         ("components>schemas>Mint>properties", drop("id"), "/tokens post 201 application/json mint id: gone"),
     ],
 )
@@ -155,6 +164,7 @@ def test_a_change_that_breaks_clients_is_found(place: str, change: Callable[[Any
         ("answer>properties", put(more={"type": "string"})),
         ("answer", put(required=["token", "kind"])),
         ("answer>properties>kind", put(enum=["a", "b", "c"])),
+        ("answer>properties>code", put(examples=["busy", "gone", "new"])),
         ("components>schemas>Mint>properties>id", put(description="Another text")),
     ],
 )

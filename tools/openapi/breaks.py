@@ -84,7 +84,7 @@ def narrower(old: Json, new: Json, where: str) -> Iterator[str]:
         yield from (
             f"{where}: {name} is lower" for name in CEILINGS if name in other and other[name] < one.get(name, 1e99)
         )
-        yield from fewer_values(one, other, where)
+        yield from fewer_values(values(one), values(other), where)
         yield from [f"{where}: only some values"] if values(other) and not values(one) else []
         closed = other.get("additionalProperties") is False
         yield from gone(one.get("properties", {}) if closed else {}, other.get("properties", {}), f"{where} ")
@@ -100,7 +100,7 @@ def poorer(old: Json, new: Json, where: str) -> Iterator[str]:
     yield from (f"{where}: may be {kind}" for kind in sorted(now.keys() - was.keys()))
     for kind in was.keys() & now.keys():
         one, other = was[kind], now[kind]
-        yield from fewer_values(one, other, where)
+        yield from fewer_values(known(one), known(other), where)
         yield from gone(one.get("properties", {}), other.get("properties", {}), f"{where} ")
         unsure = {*one.get("required", [])} - {*other.get("required", [])}
         yield from (f"{where} {name}: may be absent" for name in sorted(unsure))
@@ -124,10 +124,14 @@ def values(schema: Json) -> list[Any] | None:
     return [schema["const"]] if "const" in schema else schema.get("enum")
 
 
-def fewer_values(old: Json, new: Json, where: str) -> Iterator[str]:
+def known(schema: Json) -> list[Any] | None:
+    """The values of a response by which clients may decide. An open string, such as a problem's code, has examples."""
+    return values(schema) or schema.get("examples")
+
+
+def fewer_values(old: list[Any] | None, new: list[Any] | None, where: str) -> Iterator[str]:
     """A line for each value that the new list lacks."""
-    after = values(new) or []
-    yield from (f"{where}: no longer {value}" for value in values(old) or [] if after and value not in after)
+    yield from (f"{where}: no longer {value}" for value in old or [] if new and value not in new)
 
 
 def inside(old: Json, new: Json) -> Iterator[tuple[str, Json, Json]]:
