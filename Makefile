@@ -50,7 +50,7 @@ check: .venv/ready .venv-sam/ready  ## lint, check the format, the types and the
 	$(PYTHON) -m mypy
 	PYTHONPATH=layers/minting .venv/bin/lint-imports --no-cache --no-logo
 	git ls-files -z | xargs -0 .venv/bin/detect-secrets-hook --baseline .secrets.baseline
-	.venv/bin/cfn-lint template.yaml
+	.venv/bin/cfn-lint template.yaml docs/deploy-role.yaml
 	$(SAM) validate --lint
 
 format: .venv/ready  ## format the code
