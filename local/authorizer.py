@@ -3,15 +3,18 @@
 Source: API Gateway developer guide, "Control access to HTTP APIs with JWT authorizers in API Gateway".
 """
 
+import re
 from functools import cached_property
 from typing import Any
 
 import jwt
-import requests
 from jwt.types import Options
 
-ALGORITHMS = ["RS256"]
+from local import discovery
+
+ALGORITHMS = ["RS256", "RS384", "RS512"]
 CHECKS: Options = {"require": ["iss", "exp"], "verify_aud": False, "verify_sub": False, "verify_jti": False}
+UNREAD: Options = {"verify_signature": False}
 
 
 class UnauthorizedError(Exception):
@@ -50,35 +53,61 @@ class Authorizer:
         """The verified claims of a header `Bearer <JWT>` or `<JWT>`. Raises UnauthorizedError, ForbiddenError."""
         if not authorization:
             raise UnauthorizedError(detail="the request has no Authorization header")
+        token = authorization.removeprefix("Bearer ").strip()
         try:
-            claims = self._verified(authorization.removeprefix("Bearer ").strip())
+            claims = self._verified(token)
+        except discovery.IssuerError as error:
+            raise UnauthorizedError(error.reason, str(error)) from None
         except jwt.ExpiredSignatureError:
             raise UnauthorizedError("the token has expired") from None
-        except jwt.InvalidIssuerError:
-            raise UnauthorizedError("the token is not valid", f"the token's iss is not {self._issuer}") from None
+        except jwt.InvalidSignatureError:
+            raise UnauthorizedError("the token is not valid", "the token's signature is not by its key") from None
         except jwt.PyJWTError as error:
             raise UnauthorizedError("the token is not valid", f"the token is not valid: {error}") from None
         if self._audience.isdisjoint(_audiences(claims)):
-            wanted = " or ".join(sorted(self._audience))
-            raise UnauthorizedError("the token does not have a valid audience", f"the token's aud is not {wanted}")
+            raise UnauthorizedError("the token does not have a valid audience", self._wrong_audience(claims))
         if self._scopes and not set(self._scopes) & _granted(claims):
             raise ForbiddenError(self._scopes)
         return claims
 
     def _verified(self, token: str) -> dict[str, Any]:
-        key = self._keys.get(jwt.get_unverified_header(token).get("kid", ""))
+        if token.count(".") != 2:
+            raise UnauthorizedError("token contains an invalid number of segments")
+        header = jwt.get_unverified_header(token)
+        _require_rsa(header.get("alg"))
+        self._require_issuer(jwt.decode(token, options=UNREAD))
+        kid = header.get("kid")
+        key = self._keys.get(kid) if kid else None
         if key is None:
-            raise UnauthorizedError("the token's signing key is unknown")
+            raise UnauthorizedError(
+                "the token's signing key is unknown", f"the issuer publishes no RSA key with the token's kid {kid!r}"
+            )
         claims: dict[str, Any] = jwt.decode(token, key, ALGORITHMS, CHECKS, issuer=self._issuer)
         return claims
 
+    def _require_issuer(self, claims: dict[str, Any]) -> None:
+        """Before the key: another issuer's key is unknown too, and this is the better reason."""
+        named = claims.get("iss")
+        if named != self._issuer:
+            raise UnauthorizedError("issuer does not match", f"the token's iss is not {self._issuer}, but {named!r}")
+
+    def _wrong_audience(self, claims: dict[str, Any]) -> str:
+        wanted = " or ".join(sorted(self._audience))
+        if "aud" in claims or "client_id" not in claims:
+            return f"the token's aud is not {wanted}, but {claims.get('aud')!r}"
+        return f"the token has no aud, and its client_id is not {wanted}, but {claims['client_id']!r}"
+
     @cached_property
     def _keys(self) -> dict[str, jwt.PyJWK]:
-        with requests.Session() as session:
-            session.trust_env = False
-            found = session.get(f"{self._issuer}/.well-known/openid-configuration", timeout=5).json()
-            published = session.get(found["jwks_uri"], timeout=5).json()
-        return {str(key.key_id): key for key in jwt.PyJWKSet.from_dict(published).keys}
+        return discovery.keys(self._issuer)
+
+
+def _require_rsa(alg: Any) -> None:
+    """Raises UnauthorizedError. What the token says goes into a header of the response only if it is a plain word."""
+    if alg not in ALGORITHMS:
+        detail = f"signing method {alg} is invalid: API Gateway takes RSA keys only ({', '.join(ALGORITHMS)})"
+        plain = re.fullmatch(r"\w{1,16}", str(alg), re.ASCII)
+        raise UnauthorizedError(f"signing method {alg} is invalid" if plain else "the token is not valid", detail)
 
 
 def _granted(claims: dict[str, Any]) -> set[str]:

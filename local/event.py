@@ -46,7 +46,7 @@ def _context(request: Request, route_key: str, claims: dict[str, Any] | None) ->
     return {
         "accountId": PSEUDO["AWS::AccountId"],
         "apiId": "local",
-        **({} if claims is None else {"authorizer": {"jwt": {"claims": _texts(claims), "scopes": None}}}),
+        **({} if claims is None else {"authorizer": {"jwt": {"claims": texts(claims), "scopes": None}}}),
         "domainName": host,
         "domainPrefix": host.partition(".")[0],
         "http": _http(request),
@@ -102,7 +102,8 @@ def _is_text(content_type: str) -> bool:
     return media_type.startswith("text/") or media_type in TEXT
 
 
-def _texts(claims: dict[str, Any]) -> dict[str, str]:
+def texts(claims: dict[str, Any]) -> dict[str, str]:
+    """The claims as a function gets them."""
     return {name: _text(value) for name, value in claims.items()}
 
 

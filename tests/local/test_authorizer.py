@@ -79,6 +79,7 @@ FORGERIES: dict[str, Callable[[Issuer], str]] = {
     "another issuer": lambda issuer: issuer.token(iss="https://issuer.example.com"),
     "the issuer with a slash at the end": lambda issuer: issuer.token(iss=f"{issuer.url}/"),
     "without an issuer": lambda issuer: issuer.token(iss=None),
+    "an algorithm that is no word": lambda issuer: _unsigned(issuer, "RS256\r\nX-Header: x"),
     "not a JWT": lambda _: "opensesame",
     "two parts": lambda issuer: issuer.token().rpartition(".")[0],
     "claims that are not an object": lambda issuer: (

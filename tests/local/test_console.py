@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from typing import Any
 
+import jwt
 import pytest
 import requests
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from local.bundle import Bundle
 from local.console import Console, line
@@ -29,6 +31,15 @@ def headers(**sent: str) -> Callable[[Served], dict[str, str]]:
     return lambda _: {name.replace("_", "-"): value for name, value in sent.items()}
 
 
+def opaque(_: Served) -> dict[str, str]:
+    return {"Authorization": "Bearer opaque"}
+
+
+def elliptic(served: Served) -> dict[str, str]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    return {"Authorization": f"Bearer {jwt.encode({'iss': served.issuer.url}, key, 'ES256', {'kid': 'x'})}"}
+
+
 def shown(served: Served) -> str:
     (exchange,) = served.journal.since(0, 0)
     return line(exchange)
@@ -43,6 +54,21 @@ def shown(served: Served) -> str:
         ("POST", "/v1/things", bearer(exp=1), "- POST /v1/things 401 Unauthorized", "the token has expired"),
         ("POST", "/v1/things", bearer(aud="x"), "- POST /v1/things 401 Unauthorized", "aud is not app or other-app"),
         ("POST", "/v1/things", bearer(iss="x"), "- POST /v1/things 401 Unauthorized", "the token's iss is not http://"),
+        ("POST", "/v1/things", opaque, "- POST /v1/things 401 Unauthorized", "an invalid number of segments"),
+        (
+            "POST",
+            "/v1/things",
+            elliptic,
+            "- POST /v1/things 401 Unauthorized",
+            "ES256 is invalid: API Gateway takes RSA",
+        ),
+        (
+            "POST",
+            "/v1/things",
+            bearer(aud=None, client_id="x"),
+            "- POST /v1/things 401 Unauthorized",
+            "no aud, and its client_id",
+        ),
         ("POST", "/v1/things", bearer(exp=None), "- POST /v1/things 401 Unauthorized", 'missing the "exp" claim'),
         ("GET", "/scoped", bearer(), "- GET /scoped 403 Forbidden", "none of the scopes avatars admin"),
         ("PUT", "/v1/things", bearer(), "- PUT /v1/things 404 Not Found", "this path takes POST, not PUT"),
