@@ -1,7 +1,7 @@
 # Every command that a developer needs: `make help` lists them. Each target installs what it uses, so a fresh clone needs
 # python3.13 and make. `sdk`, `clients`, `contract`, `bench` and `playground-check` also need Node 20, and the last
 # one a browser.
-.PHONY: help run test test-whole sdk clients playground-check check generate contract deploy-check format vendor build bench bench-limits worst-bill dashboard block unblock sam-local lock clean
+.PHONY: help run test test-whole sdk clients playground-check check generate contract deploy-check format vendor build bench bench-limits worst-bill dashboard configure token-check block unblock sam-local lock clean
 .DELETE_ON_ERROR:
 
 PORT ?= 3000
@@ -88,6 +88,13 @@ dashboard: .venv/ready  ## draw the dashboard with the output of a run: make das
 
 release: .venv/ready  ## check the version, the changelog and the contract, then commit and tag: make release VERSION=0.2.0
 	@$(RUN) tools.release "$(VERSION)"
+
+# make hands the variables on in the environment. So their values need no quoting, whatever they hold.
+configure: .venv/ready  ## write the parameters of a stage: make configure STAGE=prod [SET="Name=value"] [FROM=answers.yaml]
+	@$(RUN) tools.configure --stage "$$STAGE" $${SET:+--set "$$SET"} $${FROM:+--from "$$FROM"} $${OFFLINE:+--offline}
+
+token-check: .venv/ready  ## say why a JWT would be refused: make token-check STAGE=prod
+	@$(RUN) tools.token_check $${STAGE:+--stage "$$STAGE"}
 
 block: .venv/ready  ## refuse a caller from its next request on: make block ARGS="--iss … --sub …"
 	@$(RUN) tools.block block $(ARGS)

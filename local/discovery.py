@@ -103,7 +103,7 @@ def _unreachable(error: requests.RequestException) -> str:
     if isinstance(error, requests.exceptions.SSLError):
         return "has no certificate that this machine trusts"
     if isinstance(error, requests.ConnectionError):
-        return "cannot be reached. Is the name right?"
+        return "cannot be reached"
     return f"cannot be read ({type(error).__name__})"
 
 
