@@ -1,5 +1,7 @@
 """What `make configure` knows of an issuer agrees with the template, and with docs/sign-in.md."""
 
+import re
+
 import pytest
 
 from local.template import read
@@ -44,3 +46,13 @@ def test_the_template_accepts_what_an_issuers_forms_make(key: str) -> None:
 )
 def test_firebases_audience_is_its_project(url: str, audience: str) -> None:
     assert ISSUERS["firebase"].usual_audience(url) == audience
+
+
+@pytest.mark.parametrize("key", NAMED)
+def test_the_page_shows_each_form_and_the_claims_against_guests(key: str) -> None:
+    page = re.sub(r"<[^>]+>", "<>", (ROOT / "docs/sign-in.md").read_text())
+    issuer = NAMED[key]
+    forms = [re.sub(r"\{\w+\}", "<>", form) for form in issuer.forms]
+    shown = {"https://<>/": "https://<>.auth0.com/", "https://<>": "https://clerk.<>"}
+    assert [form for form in forms if f"`{shown.get(form, form)}`" not in page] == []
+    assert not issuer.claims or f"`{issuer.claims}`" in page

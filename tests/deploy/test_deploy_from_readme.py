@@ -1,4 +1,4 @@
-"""A newcomer deploys two vendors with the README's own command."""
+"""A newcomer deploys two vendors with the README's command that needs no stage."""
 
 import json
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,7 +25,7 @@ class First(NamedTuple):
 def first(any_stack: "Stack") -> First:
     if any_stack.exists():
         any_stack.delete()
-    (commands,) = blocks("README.md", "Deploy it")
+    _, commands = blocks("README.md", "Deploy it")
     for example, real in {"https://your-issuer.example": any_stack.stand_ins.issuer.url, "your-app": AUDIENCE}.items():
         assert example in commands
         commands = commands.replace(example, real)
