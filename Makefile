@@ -1,7 +1,7 @@
 # Every command that a developer needs: `make help` lists them. Each target installs what it uses, so a fresh clone needs
 # python3.13 and make. `sdk`, `clients`, `contract`, `bench` and `playground-check` also need Node 20, and the last
 # one a browser.
-.PHONY: help run test test-whole sdk clients playground-check check generate contract deploy-check format vendor build bench bench-limits worst-bill dashboard configure token-check block unblock sam-local lock clean
+.PHONY: help run test test-whole sdk clients playground-check check generate contract deploy-check format vendor build bench bench-limits worst-bill dashboard release configure token-check set-key rotate-key stop resume block unblock who-got smoke status sam-local lock clean
 .DELETE_ON_ERROR:
 
 PORT ?= 3000
@@ -11,6 +11,8 @@ WORKERS ?= $(shell echo $$((1 + $$(nproc 2>/dev/null || echo 2))))
 CHROMIUM ?= /usr/bin/chromium
 PYTHON := .venv/bin/python
 RUN := PYTHONPATH=.:layers/minting $(PYTHON) -m
+STAGE ?= default
+OPERATE = $(RUN) tools.operate --stage "$(STAGE)"
 SAM := .venv-sam/bin/sam
 export SAM_CLI_TELEMETRY := 0
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -96,11 +98,32 @@ configure: .venv/ready  ## write the parameters of a stage: make configure STAGE
 token-check: .venv/ready  ## say why a JWT would be refused: make token-check STAGE=prod
 	@$(RUN) tools.token_check $${STAGE:+--stage "$$STAGE"}
 
+set-key: .venv/ready  ## put a vendor's key, asked for without an echo: make set-key VENDOR=convai STAGE=prod
+	@$(OPERATE) set-key $(VENDOR) $(ARGS)
+
+rotate-key: .venv/ready  ## put another key in the place of one, or the previous one back: ARGS=--back
+	@$(OPERATE) rotate-key $(VENDOR) $(ARGS)
+
+stop: .venv/ready  ## refuse every mint of a vendor within five seconds: make stop VENDOR=convai
+	@$(OPERATE) stop $(VENDOR)
+
+resume: .venv/ready  ## let a stopped vendor mint again: make resume VENDOR=convai
+	@$(OPERATE) resume $(VENDOR)
+
 block: .venv/ready  ## refuse a caller from its next request on: make block ARGS="--iss … --sub …"
-	@$(RUN) tools.block block $(ARGS)
+	@$(OPERATE) block $(ARGS)
 
 unblock: .venv/ready  ## serve a blocked caller again: make unblock ARGS="--iss … --sub …"
-	@$(RUN) tools.block unblock $(ARGS)
+	@$(OPERATE) unblock $(ARGS)
+
+who-got: .venv/ready  ## print who got a token, by its SHA-256 in ARGS, or asked for without an echo
+	@$(OPERATE) who-got $(ARGS)
+
+smoke: .venv/ready  ## mint once from each deployed vendor, and say what to fix. It asks for a caller's JWT
+	@$(OPERATE) smoke
+
+status: .venv/ready  ## print limits used, live slots, stops, the ages of keys, and the alarms that ring
+	@$(OPERATE) status
 
 sam-local: build  ## send every event of events/ through `sam local invoke`; without a Docker engine, it says why and skips
 	.ci/sam-local

@@ -38,12 +38,14 @@ class Expiry[K: Key](NamedTuple):
 class Vendor[S: Settings, K: Key](Function):
     """One vendor's settings, key, limits and routes. Its `handler` is the Lambda's.
 
-    Raises ValueError for invalid settings, so that a misconfigured function does not start.
+    `key_shape` is what its secret holds. Raises ValueError for invalid settings, so that a
+    misconfigured function does not start.
     """
 
     def __init__(self, name: str, settings: type[S], key: type[K]) -> None:
         self.settings = load(settings)
         super().__init__(name, self.settings)
+        self.key_shape = key
         self._keyring = Keyring(self.settings.api_key_secret, key)
         self._keyring.prefetch()
         self.table = Table(name, self.settings.limits_table)
