@@ -5,7 +5,6 @@
 .DELETE_ON_ERROR:
 
 PORT ?= 3000
-STAGE ?= default
 # One more than there are processors, because tests also wait: for a deadline, a closed connection, another caller.
 WORKERS ?= $(shell echo $$((1 + $$(nproc 2>/dev/null || echo 2))))
 CHROMIUM ?= /usr/bin/chromium

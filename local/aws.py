@@ -6,11 +6,14 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from local.server import Server
+from local.stack import describing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from local.stack import Stack
 
 ACCOUNT = {
     "AWS_ACCESS_KEY_ID": "local",
@@ -22,8 +25,8 @@ ACCOUNT = {
 
 
 @contextmanager
-def running(host: str = "127.0.0.1") -> "Iterator[str]":
-    """Runs moto's server. Yields its URL."""
+def running(host: str = "127.0.0.1", stacks: "Mapping[str, Stack] | None" = None) -> "Iterator[str]":
+    """Runs moto's server. Yields its URL. stacks: by name, those that CloudFormation describes besides moto's own."""
     from moto.moto_server.werkzeug_app import (  # noqa: PLC0415 - takes 0.2 s, and not every bundle needs it
         DomainDispatcherApplication,
         create_backend_app,
@@ -34,7 +37,7 @@ def running(host: str = "127.0.0.1") -> "Iterator[str]":
     services = DomainDispatcherApplication(create_backend_app)
     # Otherwise moto lists its hundreds of folders for every request, which takes a third of the request's time.
     services.get_backend_for_host = cache(services.get_backend_for_host)  # type: ignore[method-assign]
-    server.start(in_turn(services))
+    server.start(in_turn(describing(services, stacks or {})))
     try:
         yield server.url
     finally:

@@ -70,6 +70,14 @@ def test_a_leaked_token_leads_to_its_caller(operate: Operate, table: Any, member
     assert "blocked" in item(table, "convai", Caller("https://i.example", "lms", "learner-7"))
 
 
+def test_a_leaked_token_that_is_typed_leads_to_its_caller(operate: Operate, table: Any) -> None:
+    log(json.dumps({"token_sha256": FINGERPRINT, "caller": MALLORY}))
+    done = operate("block", "--token", stdin=f"{LEAKED}\n")
+    assert "Blocked sub 'mallory'" in done.out
+    assert LEAKED not in done.out
+    assert "blocked" in item(table, "convai", Caller("https://i.example", "mallory"))
+
+
 def test_a_fingerprint_in_capitals_leads_to_the_same_caller(operate: Operate, table: Any) -> None:
     log(json.dumps({"token_sha256": "a" * 64, "caller": {"iss": "https://i.example", "sub": "mallory"}}))
     operate("block", "--token-sha256", "A" * 64)
@@ -108,13 +116,15 @@ def test_a_token_that_is_in_no_record_blocks_nobody(operate: Operate, table: Any
             [*ALICE, "--token-sha256", "0"],
             ["--token-sha256", "0", "--iss", "i"],
             ["--token-sha256", "0", "--user", "u"],
+            ["--token-sha256", "0", "--token"],
+            ["--token", "--iss", "i"],
         ),
     ],
 )
 def test_a_command_that_names_no_caller_or_two_is_refused(operate: Operate, arguments: list[str]) -> None:
     done = operate("block", *arguments)
     assert done.code == 2
-    assert "name the caller: either --iss and --sub, or --token-sha256" in done.err
+    assert "name the caller: either --iss and --sub, or --token, or --token-sha256" in done.err
 
 
 def test_a_key_that_every_caller_got_blocks_none_of_them(operate: Operate, table: Any) -> None:

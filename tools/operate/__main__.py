@@ -54,7 +54,8 @@ def _caller(parser: Parser) -> None:
     parser.add_argument("--iss", help="the iss claim of the caller's JWT, to the letter")
     parser.add_argument("--sub", help="the sub claim")
     parser.add_argument("--user", help="the user for whom a backend asked: Mint-On-Behalf-Of")
-    parser.add_argument("--token-sha256", metavar="HASH", help="the fingerprint of a token that the caller got")
+    parser.add_argument("--token", action="store_true", help="asks for a token that the caller got, without an echo")
+    parser.add_argument("--token-sha256", metavar="HASH", help="the fingerprint of such a token")
 
 
 def _token(parser: Parser) -> None:
@@ -74,7 +75,7 @@ def _rotate(stack: Stack, told: Told) -> None:
 
 def _named(stack: Stack, told: Told) -> Caller:
     """The caller that the options name."""
-    if told.token_sha256:
+    if told.token or told.token_sha256:
         return records.holder(stack, records.fingerprint_of(told.token_sha256))
     return Caller(told.iss, told.sub, told.user)
 
@@ -123,9 +124,9 @@ def _lack(told: Told) -> str:
         return f"the vendor must be one of {', '.join(DECLARED)}"
     if "iss" not in told:
         return ""
-    claims = (told.iss, told.sub)
-    named = not any((*claims, told.user)) if told.token_sha256 else all(claims)
-    return "" if named else "name the caller: either --iss and --sub, or --token-sha256"
+    by_claims, by_token = (told.iss, told.sub, told.user), (told.token, told.token_sha256)
+    named = not any(by_claims) and not all(by_token) if any(by_token) else all(by_claims[:2])
+    return "" if named else "name the caller: either --iss and --sub, or --token, or --token-sha256"
 
 
 def main(arguments: Sequence[str]) -> int:

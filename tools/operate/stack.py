@@ -40,13 +40,12 @@ class Stack:
     @property
     def table(self) -> Any:
         """The table of limits."""
-        name = self._resources["LimitsTable"].physical
-        return self._session.resource("dynamodb", config=PATIENCE).Table(name)
+        return self._session.resource("dynamodb", config=PATIENCE).Table(self._physical("LimitsTable"))
 
     @property
     def log_group(self) -> str:
         """The log group of all functions."""
-        return self._resources["FunctionLogGroup"].physical
+        return self._physical("FunctionLogGroup")
 
     @property
     def alarms(self) -> list[str]:
@@ -57,7 +56,9 @@ class Stack:
     @property
     def api(self) -> str:
         """The base URL that clients call."""
-        outputs = {each["OutputKey"]: str(each["OutputValue"]) for each in self._described["Outputs"]}
+        outputs = {each["OutputKey"]: str(each["OutputValue"]) for each in self._described.get("Outputs", [])}
+        if "ApiUrl" not in outputs:
+            raise StackError(f"{self.name} has no ApiUrl. Is it a stack of avatar-mint, and is its deploy complete?")
         return outputs["ApiUrl"]
 
     @cached_property
@@ -89,6 +90,12 @@ class Stack:
         """The name of the vendor's secret. Raises StackError if the vendor is not deployed."""
         self.require(vendor)
         return f"{self.name}/{vendor}"
+
+    def _physical(self, logical: str) -> str:
+        """Raises StackError if the stack lacks this resource."""
+        if logical not in self._resources:
+            raise StackError(f"{self.name} has no {logical}. Is it a stack of avatar-mint, and is its deploy complete?")
+        return self._resources[logical].physical
 
     @cached_property
     def _described(self) -> Mapping[str, Any]:
