@@ -24,6 +24,7 @@ from local.page import Page
 from local.routes import Routes, api_of, routes_of
 from local.seed import seed
 from local.server import Response, Server
+from local.stack import Stack, stack_of
 from local.stream import StreamingConnection
 from local.template import Template, read
 from local.twins import twins
@@ -65,6 +66,7 @@ class Bundle:
         self.journal = journal or Journal()
         self._stack_name = stack or f"local-{uuid.uuid4().hex[:8]}"
         self.twins: dict[str, Twin] = {}
+        self._stacks: dict[str, Stack] = {}
 
     def __enter__(self) -> Self:
         with ExitStack() as exits:
@@ -109,6 +111,8 @@ class Bundle:
         self.template = self._read_template()
         self._start_aws(exits)
         self._start_twins(exits)
+        urls = {name: url for twin in self.twins.values() for name, url in twin.environment().items()}
+        self._stacks[self._stack_name] = stack_of(self.template, self._parameters, urls, self.url)
         self._api, self._leaks = self._gateway(), Leaks(lambda: [*keys(self.twins), *self._real_keys.values()])
         self._page = Page(server.port, self.journal, self._leaks, self._controls().calls())
         server.start(Request.application(self._answer))
@@ -132,13 +136,16 @@ class Bundle:
     def _read_template(self) -> Template:
         document = read(self._root / "template.yaml")
         given = parameters.parameters(document, self.issuer.url, self._given.get("ORIGINS"))
+        self._parameters = given
         template = Template(document, given | {"AWS::StackName": self._stack_name})
         names = template.resources("AWS::Serverless::Function")
         self._function_names = {template.properties(name)["Handler"].partition(".")[0]: name for name in names}
         return template
 
     def _start_aws(self, exits: ExitStack) -> None:
-        endpoint = self._given.get("AWS_ENDPOINT_URL") or exits.enter_context(aws.running(self._stand_ins))
+        endpoint = self._given.get("AWS_ENDPOINT_URL") or exits.enter_context(
+            aws.running(self._stand_ins, self._stacks)
+        )
         held = {name: self._given.get(name, value) for name, value in aws.ACCOUNT.items()}
         self._aws_environment = held | {"AWS_ENDPOINT_URL": endpoint}
         self.aws = {

@@ -1,11 +1,13 @@
 """What CloudFormation says about the bundle's stack, for the operators' commands. moto takes 1.5 s to make one."""
 
 from collections.abc import Iterator, Mapping
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from werkzeug.wrappers import Request, Response
 
+from local.seed import CREATORS
 from local.template import Template
 
 if TYPE_CHECKING:
@@ -28,17 +30,22 @@ def describing(aws: "WSGIApplication", stacks: Mapping[str, Stack]) -> "WSGIAppl
 
     @Request.application
     def answer(request: Request) -> Response:
+        if SIGNED_FOR not in request.headers.get("Authorization", ""):
+            return Response.from_app(aws, request.environ)
+        request.environ["wsgi.input"] = BytesIO(request.get_data())  # moto reads it again
         action, stack = ACTIONS.get(request.form.get("Action", "")), stacks.get(request.form.get("StackName", ""))
-        if action is None or stack is None or SIGNED_FOR not in request.headers.get("Authorization", ""):
+        if action is None or stack is None:
             return Response.from_app(aws, request.environ)
         return Response(tostring(action(request.form["StackName"], stack)), content_type="text/xml")
 
     return answer
 
 
-def parameters_of(template: Template, given: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:
-    """The template's parameters with which its functions would get these environment variables."""
-    return dict(given) | {name: variables[variable] for variable, name in _refs(template) if variable in variables}
+def stack_of(template: Template, given: Mapping[str, str], variables: Mapping[str, str], url: str) -> Stack:
+    """The stack of a running bundle. given: its parameters. variables: of its functions, where the bundle sets them itself."""
+    own = {name: variables[variable] for variable, name in _refs(template) if variable in variables}
+    made = {name: (kind, template.attributes[name]["Ref"]) for kind in CREATORS for name in template.resources(kind)}
+    return Stack(dict(given) | own, {"ApiUrl": url}, made)
 
 
 def _refs(template: Template) -> Iterator[tuple[str, str]]:

@@ -22,13 +22,14 @@ class CommandError(Exception):
 
 
 class Machine:
-    """folder: gets the copy of the sources. endpoint: the emulator's URL."""
+    """folder: gets the copy of the sources, with the installed packages. endpoint: the emulator's URL."""
 
     def __init__(self, folder: Path, endpoint: str) -> None:
         self.sources = folder / "sources"
         self.endpoint = endpoint
         self.environment = environment(folder) | {"AWS_ENDPOINT_URL": endpoint}
         _copy_sources(self.sources)
+        (self.sources / ".venv").symlink_to(ROOT / ".venv")
 
     def run(self, *command: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
         """Runs a command in the sources; it has no terminal."""

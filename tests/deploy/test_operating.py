@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.parameters import secret
-from tests.deploy.machine import ROOT, blocks
+from tests.deploy.machine import blocks
 from tests.vendors import FUNCTIONS
 
 if TYPE_CHECKING:
@@ -18,12 +18,10 @@ if TYPE_CHECKING:
 
 
 def test_the_documented_commands_stop_a_vendor_and_put_it_back(stack: "Stack") -> None:
-    stop, resume = (
-        block.replace("STACK", stack.name) for block in blocks("docs/operating.md", "Stop a vendor at once")
-    )
-    table = stack.machine.shell(f'{stop}echo "$TABLE"').split()[-1]
+    stop, resume = blocks("docs/operating.md", "Stop a vendor at once")
+    stack.machine.shell(stop)
     refused = within_seconds(6, lambda: code(stack.mint("convai", "dave")), "vendor_stopped")
-    stack.machine.shell(resume, TABLE=table)
+    stack.machine.shell(resume)
     assert refused
     assert within_seconds(6, lambda: code(stack.mint("convai", "dave")), "")
 
@@ -102,15 +100,49 @@ class Role:
 
 
 def test_the_documented_command_blocks_a_caller_by_its_name_or_by_a_leaked_token(stack: "Stack") -> None:
-    venv = stack.machine.sources / ".venv"
-    if not venv.exists():
-        venv.symlink_to(ROOT / ".venv")
-    by_name, by_token = (block.replace("STACK", stack.name) for block in blocks("docs/operating.md", "Block a caller"))
+    by_name, by_token = blocks("docs/operating.md", "Block a caller")
     by_name = by_name.replace("https://issuer.example.com", stack.stand_ins.issuer.url)
     leaked = stack.mint("convai", "mallory").body["apiAuthToken"]
-    stack.machine.shell(by_token, LEAKED_TOKEN=leaked)
+    stack.machine.shell(by_token, stdin=leaked)
     stack.machine.shell(by_name)
     assert [code(stack.mint("convai", sub)) for sub in ("mallory", "alice")] == ["not_allowed"] * 2
     assert code(stack.mint("trulience", "mallory")) == "not_allowed"
     stack.machine.shell(by_name.replace("make block", "make unblock"))
     assert code(stack.mint("convai", "alice")) == ""
+
+
+def test_the_documented_commands_rotate_a_key_and_take_it_back(stack: "Stack") -> None:
+    rotate, back = blocks("docs/operating.md", "Rotate a key")
+    twin = stack.stand_ins.twins["convai"]
+    new = json.dumps({"api_key": twin.issue_key(twin.local_key)})
+    said = stack.machine.shell(rotate, stdin=new) + stack.machine.shell(back)
+    assert new not in said
+    assert stack.mint("convai", "after-rotation").status == 201
+
+
+def test_a_key_that_the_vendor_rejects_is_not_written(stack: "Stack") -> None:
+    (set_key,) = blocks("docs/operating.md", "Set a key")[:1]
+    refused = stack.machine.run("bash", "-c", set_key, stdin='{"api_key": "never-issued"}')
+    assert refused.returncode
+    assert "Traceback" not in refused.stderr
+    assert "never-issued" not in refused.stdout + refused.stderr
+    assert stack.mint("convai", "still-works").status == 201
+
+
+def test_the_documented_commands_try_every_vendor_and_show_what_is_used(stack: "Stack") -> None:
+    smoke, status = (blocks("docs/operating.md", page)[0] for page in ("Try every vendor", "See what is used"))
+    tried = stack.machine.shell(smoke, stdin=stack.token("smoke"))
+    assert "FAILED" not in tried
+    assert "convai" in stack.machine.shell(status)
+
+
+def test_the_documented_command_says_who_got_a_token(stack: "Stack") -> None:
+    (who_got,) = [
+        block
+        for block in blocks("docs/operating.md", "Who got this token? What did this caller mint?")
+        if "who-got" in block
+    ]
+    token = stack.mint("convai", "nina").body["apiAuthToken"]
+    said = stack.machine.shell(who_got, stdin=token)
+    assert "nina" in said
+    assert token not in said

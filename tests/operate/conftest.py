@@ -73,6 +73,8 @@ def stack(bundle: "Bundle", given: dict[str, str], monkeypatch: pytest.MonkeyPat
     for vendor in VENDORS:
         secrets.create_secret(Name=f"{NAME}/{vendor}")
     yield Stack(Stage("default", NAME, None, {}))
+    for twin in bundle.twins.values():
+        twin.reset()
     for vendor in VENDORS:
         secrets.delete_secret(SecretId=f"{NAME}/{vendor}", ForceDeleteWithoutRecovery=True)
     stacks.delete_stack(StackName=NAME)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import boto3
 
 from local.bundle import Bundle
-from local.parameters import secret
+from local.twins.twin import Fault
 from tests.operate.conftest import Operate
 from tests.vendors import VENDORS
 
@@ -35,12 +35,12 @@ def test_each_vendor_mints_and_its_slot_is_free_again(operate: Operate, bundle: 
 
 
 def test_a_vendor_that_fails_is_named_with_whose_turn_it_is_and_what_to_do(operate: Operate, bundle: Bundle) -> None:
-    bundle.twins["trulience"].drop_key(secret("trulience")["api_key"])
+    bundle.twins["trulience"].fault(Fault(status=500))
     done = operate("smoke", stdin=bundle.token("smoke"))
     assert done.code == 1
     failed = lines(done)["trulience"]
-    assert "FAILED     vendor_key_rejected (the operator must act)" in failed
-    assert "make set-key VENDOR=trulience STAGE=default" in failed
+    assert "FAILED     vendor_error (the vendor must act)" in failed
+    assert "docs/errors.md#vendor_error" in failed
     assert lines(done)["convai"].split()[1] == "ok"
 
 
