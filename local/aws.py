@@ -3,6 +3,7 @@
 import threading
 from contextlib import contextmanager
 from functools import cache, lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from local.server import Server
@@ -23,9 +24,11 @@ ACCOUNT = {
 }
 """Environment variables that boto3 needs. A variable that is already set wins."""
 
+NO_STACKS: "Mapping[str, Stack]" = MappingProxyType({})
+
 
 @contextmanager
-def running(host: str = "127.0.0.1", stacks: "Mapping[str, Stack] | None" = None) -> "Iterator[str]":
+def running(host: str = "127.0.0.1", stacks: "Mapping[str, Stack]" = NO_STACKS) -> "Iterator[str]":
     """Runs moto's server. Yields its URL. stacks: by name, those that CloudFormation describes besides moto's own."""
     from moto.moto_server.werkzeug_app import (  # noqa: PLC0415 - takes 0.2 s, and not every bundle needs it
         DomainDispatcherApplication,
@@ -37,7 +40,7 @@ def running(host: str = "127.0.0.1", stacks: "Mapping[str, Stack] | None" = None
     services = DomainDispatcherApplication(create_backend_app)
     # Otherwise moto lists its hundreds of folders for every request, which takes a third of the request's time.
     services.get_backend_for_host = cache(services.get_backend_for_host)  # type: ignore[method-assign]
-    server.start(in_turn(describing(services, stacks or {})))
+    server.start(in_turn(describing(services, stacks)))
     try:
         yield server.url
     finally:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from local.parameters import AUDIENCE
-from tests.deploy.machine import REGION, ROOT, blocks
+from tests.deploy.machine import REGION, blocks
 
 if TYPE_CHECKING:
     from tests.deploy.stack import Stack
@@ -32,9 +32,6 @@ def readme() -> list[str]:
 def prod(any_stack: "Stack", fronts: "Fronts", readme: list[str]) -> "Stack":
     """Configured from a file, built and deployed."""
     prod = any_stack.stage("avatar-mint-prod")
-    venv = prod.machine.sources / ".venv"
-    if not venv.exists():
-        venv.symlink_to(ROOT / ".venv")
     answers = {
         "Region": REGION,
         "JwtIssuer": prod.stand_ins.issuer.url,

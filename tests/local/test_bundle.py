@@ -220,3 +220,13 @@ def test_every_deployable_vendor_mints(bundle: Bundle) -> None:
     assert {vendor: (answer.status_code, answer.json()["mint"]["vendor"]) for vendor, answer in answers.items()} == {
         vendor: (201, vendor) for vendor in VENDORS
     }
+
+
+def test_cloudformation_describes_the_bundles_stack(bundle: Bundle) -> None:
+    stacks = boto3.client("cloudformation", **bundle.aws)  # type: ignore[call-overload]
+    name = bundle.template.resolve({"Ref": "AWS::StackName"})
+    (described,) = stacks.describe_stacks(StackName=name)["Stacks"]
+    assert {"OutputKey": "ApiUrl", "OutputValue": bundle.url} in described["Outputs"]
+    listed = stacks.list_stack_resources(StackName=name)["StackResourceSummaries"]
+    held = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in listed}
+    assert held["LimitsTable"] == bundle.environment("convai")["LIMITS_TABLE"]
