@@ -46,9 +46,9 @@ def emulator(folder: Path, fronts: Fronts) -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="session")
-def machine(folder: Path, emulator: Emulator) -> Machine:
+def machine(folder: Path, emulator: Emulator, fronts: Fronts) -> Machine:
     """With the sources built."""
-    machine = Machine(folder, emulator.url)
+    machine = Machine(folder, emulator.url, fronts.certificate)
     machine.must("sam", "build")
     return machine
 

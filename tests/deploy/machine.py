@@ -17,19 +17,29 @@ LONGEST = 300
 BIN = (ROOT / ".venv-sam/bin", ROOT / ".venv-deploy/bin")
 
 
+TRUST = ROOT / "tests/deploy/emulator/trust/sitecustomize.py"
+
+
 class CommandError(Exception):
     """A command that a story cannot go on without. `args` are what it was and what it printed."""
 
 
 class Machine:
-    """folder: gets the copy of the sources, with the installed packages. endpoint: the emulator's URL."""
+    """folder: gets the copy of the sources, with the installed packages. endpoint: the emulator's URL.
 
-    def __init__(self, folder: Path, endpoint: str) -> None:
+    certificate: what the commands trust besides certifi's roots.
+    """
+
+    def __init__(self, folder: Path, endpoint: str, certificate: Path) -> None:
         self.sources = folder / "sources"
         self.endpoint = endpoint
-        self.environment = environment(folder) | {"AWS_ENDPOINT_URL": endpoint}
+        self.environment = environment(folder) | {
+            "AWS_ENDPOINT_URL": endpoint,
+            "DEPLOY_CHECK_CERTIFICATE": str(certificate),
+        }
         _copy_sources(self.sources)
         (self.sources / ".venv").symlink_to(ROOT / ".venv")
+        shutil.copy(TRUST, self.sources)  # so that the commands trust the vendors' stand-ins, as the functions do
 
     def run(self, *command: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
         """Runs a command in the sources; it has no terminal."""

@@ -112,7 +112,8 @@ def test_the_documented_command_blocks_a_caller_by_its_name_or_by_a_leaked_token
 
 
 def test_the_documented_commands_rotate_a_key_and_take_it_back(stack: "Stack") -> None:
-    rotate, back = blocks("docs/operating.md", "Rotate a key")
+    (back,) = blocks("docs/operating.md", "Rotate a key")
+    rotate = back.replace(" ARGS=--back", "")
     twin = stack.stand_ins.twins["convai"]
     new = json.dumps({"api_key": twin.issue_key(twin.local_key)})
     said = stack.machine.shell(rotate, stdin=new) + stack.machine.shell(back)
@@ -124,16 +125,17 @@ def test_a_key_that_the_vendor_rejects_is_not_written(stack: "Stack") -> None:
     (set_key,) = blocks("docs/operating.md", "Set a key")[:1]
     refused = stack.machine.run("bash", "-c", set_key, stdin='{"api_key": "never-issued"}')
     assert refused.returncode
+    assert "rejects this key with status 401" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert "never-issued" not in refused.stdout + refused.stderr
     assert stack.mint("convai", "still-works").status == 201
 
 
-def test_the_documented_commands_try_every_vendor_and_show_what_is_used(stack: "Stack") -> None:
-    smoke, status = (blocks("docs/operating.md", page)[0] for page in ("Try every vendor", "See what is used"))
-    tried = stack.machine.shell(smoke, stdin=stack.token("smoke"))
-    assert "FAILED" not in tried
-    assert "convai" in stack.machine.shell(status)
+def test_the_documented_command_shows_what_is_used(stack: "Stack") -> None:
+    stack.mint("convai", "somebody")
+    (status,) = blocks("docs/operating.md", "See what is used")
+    (shown,) = [line for line in stack.machine.shell(status).splitlines() if line.startswith("convai")]
+    assert int(shown.split()[1].partition("/")[0]) > 0
 
 
 def test_the_documented_command_says_who_got_a_token(stack: "Stack") -> None:

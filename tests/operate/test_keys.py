@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from local.parameters import secret
+from local.twins.twin import Fault
 from tests.operate.conftest import Operate
 from tests.vendors import ROOT, VENDORS
 
@@ -71,12 +72,9 @@ def test_a_test_takes_no_slot(operate: Operate, bundle: "Bundle", table: Any) ->
 
 
 def test_a_vendor_that_cannot_be_reached_leaves_the_secret_alone(operate: Operate, bundle: "Bundle") -> None:
-    bundle.twins["convai"].stop()
-    try:
-        done = operate("set-key", "convai", stdin=json.dumps(secret("convai")))
-        untested = operate("set-key", "convai", "--no-test", stdin=json.dumps(secret("convai")))
-    finally:
-        bundle.twins["convai"].start()
+    bundle.twins["convai"].fault(Fault(mode="drop"))
+    done = operate("set-key", "convai", stdin=json.dumps(secret("convai")))
+    untested = operate("set-key", "convai", "--no-test", stdin=json.dumps(secret("convai")))
     assert done.code == 1
     assert "The test at convai failed (vendor_unavailable)" in done.err
     assert "ARGS=--no-test" in done.err

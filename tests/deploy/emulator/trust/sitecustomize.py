@@ -1,4 +1,4 @@
-"""Makes every Python process of the emulator trust the stand-ins' certificate too: the functions trust certifi's roots alone."""
+"""Makes a Python process trust the stand-ins' certificate too: the functions and the commands trust certifi's roots alone."""
 
 import os
 import ssl
