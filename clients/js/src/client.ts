@@ -4,10 +4,10 @@ import type { Credential, Mints } from './credentials.js'
 import { MintError } from './error.js'
 import { Keys } from './keys.js'
 import type { Minted } from './minted.js'
-import { mint, mintOnce, release } from './mint.js'
+import { mint, mintOnce, release, sent } from './mint.js'
 import { PerConnection } from './per-connection.js'
 import { Reusable } from './reusable.js'
-import { type Route, ROUTES, UNKNOWN } from './routes.js'
+import { EXTENSIONS, type Route, ROUTES, UNKNOWN } from './routes.js'
 import { type GetJwt, SignIn } from './sign-in.js'
 import { cancelled } from './waiters.js'
 
@@ -32,6 +32,7 @@ export interface GetOptions {
   forceRefresh?: boolean
 }
 
+type Extendable = 'convai/tokens'
 type Body<R> = R extends keyof Mints ? Mints[R]['request'] : object
 type Answer<R> = (R extends keyof Mints ? Mints[R]['credential'] : Record<string, unknown>) & Credential
 type Known = keyof Mints | (string & {})
@@ -41,6 +42,10 @@ export interface MintClient {
   get<R extends Known>(route: R, body?: Body<R>, options?: GetOptions): Promise<Answer<R>>
   /** Mints in advance, if that takes no slot. It reports no failure, because `get` tries again. */
   prefetch<R extends Known>(route: R, body?: Body<R>): void
+  /** Seconds until a credential of this client expires, by the device's own clocks; 0 if that is unknown or it was forgotten. */
+  left(credential: Credential): number
+  /** The same credential with a new life. Raises MintError: `not_extendable` if the vendor refuses. */
+  extend<R extends Extendable>(route: R, credential: Answer<R>): Promise<Answer<R>>
   /** Forgets a credential that the vendor rejected. */
   invalidate(credential: Credential): void
   /** Says that a connection is over: frees its slot or revokes its token, where the vendor allows it. Raises MintError. */
@@ -59,6 +64,7 @@ class Client implements MintClient {
   readonly #world: World
   readonly #routes: Readonly<Record<string, Route>>
   readonly #sources = new Map<string, Reusable | PerConnection>()
+  #lives = new WeakMap<Credential, Minted>()
   #closed = false
 
   constructor(options: MintClientOptions) {
@@ -84,7 +90,21 @@ class Client implements MintClient {
     if (!this.#closed) this.#source(route, body ?? {}).prefetch()
   }
 
+  left(credential: Credential): number {
+    return Math.max(0, this.#lives.get(credential)?.left ?? 0)
+  }
+
+  async extend<R extends Extendable>(route: R, credential: Answer<R>): Promise<Answer<R>> {
+    if (this.#closed) throw ended('closed')
+    const call = sent(EXTENSIONS[route]!, credential)
+    const lives = this.#lives
+    const minted = await this.#timed((unwanted) => mint(this.#world, call, unwanted))(() => lives !== this.#lives)
+    if (lives !== this.#lives) throw ended(this.#closed ? 'closed' : 'cleared')
+    return minted.credential as Answer<R>
+  }
+
   invalidate(credential: Credential): void {
+    this.#lives.delete(credential)
     for (const source of this.#sources.values()) source.drop(credential.mint.id)
   }
 
@@ -105,6 +125,7 @@ class Client implements MintClient {
 
   #end(error: MintError): void {
     this.#world.signIn.forget()
+    this.#lives = new WeakMap()
     const sources = [...this.#sources.values()]
     this.#sources.clear()
     for (const source of sources) source.end(error)
@@ -124,13 +145,23 @@ class Client implements MintClient {
     const world = this.#world
     const { reuse, slot, release: way } = this.#routes[route] ?? UNKNOWN
     const call = { path: route, body, unsafe: slot === 'unkeyed' }
-    const plain = (unwanted: () => boolean) => mint(world, call, unwanted)
+    const plain = this.#timed((unwanted) => mint(world, call, unwanted))
     if (reuse) return new Reusable(world.clock, plain)
     if (!slot) return new PerConnection(plain)
     const keys = new Keys(world.clock)
-    const keyed = (unwanted: () => boolean) => mintOnce(world, call, keys, unwanted)
+    const keyed = this.#timed((unwanted) => mintOnce(world, call, keys, unwanted))
     const free = ({ credential, jwt }: Minted) => way && void release(world, way, credential, { jwt }).catch(() => {})
     return new PerConnection(slot === 'keyed' ? keyed : plain, free)
+  }
+
+  /** Keeps what is known about a credential's life, until the client forgets it. */
+  #timed(act: (unwanted: () => boolean) => Promise<Minted>): (unwanted: () => boolean) => Promise<Minted> {
+    return async (unwanted) => {
+      const lives = this.#lives
+      const minted = await act(unwanted)
+      lives.set(minted.credential, minted)
+      return minted
+    }
   }
 }
 

@@ -1,3 +1,8 @@
+export { convaiToken, type ConvaiToken } from './adapters/convai.js'
+export { liveKitTokens, type LiveKitConnection, type LiveKitOptions } from './adapters/livekit.js'
+export { odysseySession, type OdysseyCredentials, type OdysseySession } from './adapters/odyssey.js'
+export { spatiusTokens, type SpatiusSdk, type SpatiusToken } from './adapters/spatius.js'
+export { trulienceProps, type TrulienceProps } from './adapters/trulience.js'
 export { createMintClient, type GetOptions, type MintClient, type MintClientOptions } from './client.js'
 export type { Instant } from './clock.js'
 export type { Credential, Mint, Mints } from './credentials.js'

@@ -28,17 +28,21 @@ export async function mintOnce(world: World, call: Call, keys: Keys, unwanted: (
 /** One request, not repeated. A credential that is unknown or cannot be revoked is no error. Raises MintError. */
 export async function release(
   world: World,
-  { path, field }: Release,
+  way: Release,
   credential: Credential,
-  sent: Pick<Call, 'jwt' | 'hurried'>,
+  how: Pick<Call, 'jwt' | 'hurried'>,
 ): Promise<void> {
-  const body = { [field]: (credential as unknown as Record<string, unknown>)[field] }
   try {
-    await once(world, { path, body, ...sent }, SECONDS_PER_RELEASE)
+    await once(world, { ...sent(way, credential), ...how }, SECONDS_PER_RELEASE)
   } catch (error) {
     const { status, code } = error as MintError
     if (status !== 404 && code !== 'not_revocable') throw error
   }
+}
+
+/** The call about a credential that is there. */
+export function sent({ path, field }: Release, credential: Credential): Call {
+  return { path, body: { [field]: (credential as unknown as Record<string, unknown>)[field] } }
 }
 
 function isCredential(body: unknown): body is Credential {

@@ -27,5 +27,10 @@ export const ROUTES: Readonly<Record<string, Route>> = {
   'trulience/tokens': { reuse: false },
 }
 
+/** Where a credential gets a new life, and the field of it that is sent. It stays the same credential. */
+export const EXTENSIONS: Readonly<Record<string, Release>> = {
+  'convai/tokens': { path: 'convai/tokens/extend', field: 'apiAuthToken' },
+}
+
 /** The safe assumption about a vendor that this package does not know. */
 export const UNKNOWN: Route = { reuse: false }
