@@ -9,6 +9,8 @@ PORT ?= 3000
 WORKERS ?= $(shell echo $$((1 + $$(nproc 2>/dev/null || echo 2))))
 CHROMIUM ?= /usr/bin/chromium
 PYTHON := .venv/bin/python
+# `make run` needs a part of the development environment, so it has a small one of its own where there is no large one.
+RUN_VENV := $(if $(wildcard .venv/ready),.venv,.venv-run)
 RUN := PYTHONPATH=.:layers/minting $(PYTHON) -m
 STAGE ?= default
 OPERATE = $(RUN) tools.operate --stage "$(STAGE)"
@@ -19,8 +21,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-run: .venv/ready  ## start the whole bundle on this machine, at http://127.0.0.1:3000
-	@PORT=$(PORT) VERBOSE=$(VERBOSE) PYTHONPATH=.:layers/minting exec $(PYTHON) -m local
+run: $(RUN_VENV)/ready  ## start the whole bundle on this machine, at http://127.0.0.1:3000
+	@PORT=$(PORT) VERBOSE=$(VERBOSE) PYTHONPATH=.:layers/minting exec $(RUN_VENV)/bin/python -m local
 
 test: .venv/ready .venv-sam/ready  ## run the test suite
 	$(PYTHON) -m pytest -n $(WORKERS)
@@ -131,26 +133,23 @@ $(CHROMIUM):
 	@(apt-get update -qq && apt-get install -qq --no-install-recommends chromium fonts-dejavu-core && test -x $@) > /dev/null || { \
 	  echo "The browser tests need Chromium at $@. Install it, or name another one: make playground-check CHROMIUM=/path/to/chromium"; exit 1; }
 
-.venv/ready: requirements/dev.txt
-	python3.13 -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	@touch $@
+# Needs python3.13 and its ensurepip, which Debian packs separately. pip shows what it installs, because that takes a while.
+define VENV
+@python3.13 -c 'import ensurepip' 2> /dev/null || { echo "This needs Python 3.13, and there is no complete python3.13 on \
+the PATH. Install it: uv python install 3.13, or pyenv install 3.13, or https://www.python.org/downloads/ \
+(Debian and Ubuntu: also python3.13-venv)."; exit 1; }
+@echo "Installing $< into $(@D). This happens once."
+@start=$$(date +%s); python3.13 -m venv $(@D) \
+  && $(@D)/bin/pip install --disable-pip-version-check --require-hashes -r $< \
+  && touch $@ && echo "Installed in $$(($$(date +%s) - start)) s."
+endef
 
-.venv-sam/ready: requirements/sam.txt
-	python3.13 -m venv .venv-sam
-	.venv-sam/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	@touch $@
+.venv/ready: requirements/dev.txt
+	$(VENV)
 
 # `contract` also needs Java 11: openapi-generator is written in it.
-.venv-contract/ready: requirements/contract.txt
-	python3.13 -m venv .venv-contract
-	.venv-contract/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	@touch $@
-
-.venv-deploy/ready: requirements/deploy.txt
-	python3.13 -m venv .venv-deploy
-	.venv-deploy/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	@touch $@
+.venv-%/ready: requirements/%.txt
+	$(VENV)
 
 tests/%/node_modules/ready: tests/%/package-lock.json
 	npm ci --prefix tests/$* --loglevel error
@@ -166,10 +165,10 @@ clients/js/dist/index.js: clients/js/node_modules/ready clients/js/tsconfig.json
 
 lock: .venv/ready  ## pin with hashes, after a change of a requirements .in file
 	$(PYTHON) -m pip install --quiet uv
-	for file in layers/minting/requirements requirements/dev requirements/sam requirements/contract requirements/deploy; do \
+	for file in layers/minting/requirements requirements/dev requirements/run requirements/sam requirements/contract requirements/deploy; do \
 	  $(PYTHON) -m uv pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links $$file.in -o $$file.txt || exit 1; \
 	done
 
 clean:  ## remove everything that the other commands installed or wrote
-	rm -rf .venv .venv-sam .venv-contract .venv-deploy .aws-sam .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis tests/sdk/node_modules tests/playground/node_modules tests/openapi/node_modules tests/packages/node_modules bench/node/node_modules bench/node/dist clients/js/node_modules clients/js/dist
+	rm -rf .venv .venv-run .venv-sam .venv-contract .venv-deploy .aws-sam .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis tests/sdk/node_modules tests/playground/node_modules tests/openapi/node_modules tests/packages/node_modules bench/node/node_modules bench/node/dist clients/js/node_modules clients/js/dist
