@@ -15,6 +15,8 @@ from tests.whole.test_adding_a_vendor import NOT_COPIED
 
 ROOT = Path(__file__).parents[2]
 MAX_BYTES = 150_000_000
+NOT_KEPT = ("AWS_", "PYTHON", "MAKE", "MFLAGS")
+"""What the names of variables begin with that are meant for this process, or for the make that started it."""
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def clone(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def running(clone: Path) -> Iterator[subprocess.Popen[str]]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(NOT_KEPT)}
     with subprocess.Popen(
         ["make", "run", "PORT=0"],  # noqa: S607 - our own command
         cwd=clone,
