@@ -326,7 +326,7 @@ def test_an_id_that_would_climb_or_vanish_is_refused(value: str) -> None:
     ],
 )
 def test_the_deadline_ends_the_request_whatever_the_vendor_does(twin: PlainTwin, fault: Fault) -> None:
-    upstream, deadline, started = vendor(twin), Deadline(0.2), monotonic()
+    upstream, started, deadline = vendor(twin), monotonic(), Deadline(0.2)
     twin.fault(fault)
     with pytest.raises(Problem) as problem:
         upstream.request("POST", "again", Where, deadline)
