@@ -72,6 +72,13 @@ def mint(odyssey: "Function", key: str | None = "k", sub: str = "alice") -> "Ans
     return odyssey.ask("odyssey-mint", sub=sub, headers=headers)
 
 
+def mint_as_told(odyssey: "Function") -> "Answer":
+    """A call that is sent again while another one with its key is in progress, as its answer tells the client."""
+    while (answer := mint(odyssey)).status == 409 and answer.body["code"] == "in_progress":
+        pass
+    return answer
+
+
 def session_of(answer: "Answer") -> str:
     """The session of an answer that holds credentials."""
     assert answer.status == 201, answer.body
@@ -109,7 +116,7 @@ def leave(odyssey: "Function", vendor: OdysseyTwin, minted: "Answer") -> str:
 def test_calls_with_one_key_at_once_make_one_session_and_all_get_into_it(function: Fresh, vendor: OdysseyTwin) -> None:
     environments = [function("odyssey", **AMPLE) for _ in range(3)]
     with ThreadPoolExecutor(12) as pool:
-        answers = list(pool.map(lambda number: mint(environments[number % 3]), range(12)))
+        answers = list(pool.map(lambda number: mint_as_told(environments[number % 3]), range(12)))
     assert {session_of(answer) for answer in answers} == set(vendor.sessions)
     assert len(vendor.sessions) == 1
     assert all(opens(vendor, answer) for answer in answers)
