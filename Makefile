@@ -1,7 +1,7 @@
 # Every command that a developer needs: `make help` lists them. Each target installs what it uses, so a fresh clone needs
 # python3.13 and make. `sdk`, `clients`, `contract`, `bench` and `playground-check` also need Node 20, and the last
 # one a browser.
-.PHONY: help run test test-whole sdk clients playground-check check generate contract deploy-check format vendor build bench bench-limits worst-bill dashboard release configure token-check set-key rotate-key stop resume block unblock who-got smoke status sam-local lock clean
+.PHONY: help run test test-whole sdk clients playground-check check audit generate contract deploy-check format vendor build bench bench-limits worst-bill dashboard release configure token-check set-key rotate-key stop resume block unblock who-got smoke status sam-local lock clean
 .DELETE_ON_ERROR:
 
 PORT ?= 3000
@@ -55,6 +55,9 @@ check: .venv/ready .venv-sam/ready  ## lint, check the format, the types and the
 	git ls-files -z | xargs -0 .venv/bin/detect-secrets-hook --baseline .secrets.baseline
 	.venv/bin/cfn-lint template.yaml docs/deploy-role.yaml
 	$(SAM) validate --lint
+
+audit: .venv-audit/ready  ## scan the template and the workflows for weak settings; .checkov.yaml has the exceptions
+	@.venv-audit/bin/checkov --config-file .checkov.yaml
 
 format: .venv/ready  ## format the code
 	$(PYTHON) -m ruff check --fix .
@@ -165,10 +168,10 @@ clients/js/dist/index.js: clients/js/node_modules/ready clients/js/tsconfig.json
 
 lock: .venv/ready  ## pin with hashes, after a change of a requirements .in file
 	$(PYTHON) -m pip install --quiet uv
-	for file in layers/minting/requirements requirements/dev requirements/run requirements/sam requirements/contract requirements/deploy; do \
+	for file in layers/minting/requirements requirements/dev requirements/run requirements/sam requirements/contract requirements/deploy requirements/audit; do \
 	  $(PYTHON) -m uv pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links $$file.in -o $$file.txt || exit 1; \
 	done
 
 clean:  ## remove everything that the other commands installed or wrote
-	rm -rf .venv .venv-run .venv-sam .venv-contract .venv-deploy .aws-sam .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis tests/sdk/node_modules tests/playground/node_modules tests/openapi/node_modules tests/packages/node_modules bench/node/node_modules bench/node/dist clients/js/node_modules clients/js/dist
+	rm -rf .venv .venv-run .venv-sam .venv-contract .venv-deploy .venv-audit .aws-sam .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis tests/sdk/node_modules tests/playground/node_modules tests/openapi/node_modules tests/packages/node_modules bench/node/node_modules bench/node/dist clients/js/node_modules clients/js/dist
