@@ -18,7 +18,7 @@ CLIENT = ROOT / "clients/csharp/MintClient.cs"
 LIBRARIES = ["-r:System.Net.Http.dll", "-r:System.Web.Extensions.dll"]
 
 pytestmark = pytest.mark.skipif(
-    not shutil.which("mcs"), reason="no Mono: install mono-mcs, mono-runtime and libmono-system-web-extensions4.0-cil"
+    not shutil.which("mcs"), reason="no Mono: install the packages that clients/README.md names"
 )
 
 
