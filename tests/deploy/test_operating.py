@@ -13,6 +13,8 @@ from tests.deploy.machine import blocks
 from tests.vendors import FUNCTIONS
 
 if TYPE_CHECKING:
+    from subprocess import CompletedProcess
+
     from tests.deploy.aws import Emulator
     from tests.deploy.stack import Answer, Stack
 
@@ -21,13 +23,22 @@ def test_the_documented_commands_stop_a_vendor_and_put_it_back(stack: "Stack") -
     stop, resume = blocks("docs/operating.md", "Stop a vendor at once")
     stack.machine.shell(stop)
     refused = within_seconds(6, lambda: code(stack.mint("convai", "dave")), "vendor_stopped")
+    tried = smoke(stack)
     stack.machine.shell(resume)
     assert refused
+    assert tried.returncode
+    assert "make resume VENDOR=convai STAGE=default" in tried.stdout
     assert within_seconds(6, lambda: code(stack.mint("convai", "dave")), "")
 
 
 def code(answer: "Answer") -> str:
     return str(answer.body.get("code", ""))
+
+
+def smoke(stack: "Stack") -> "CompletedProcess[str]":
+    """What `make smoke` says."""
+    (command,) = blocks("docs/operating.md", "Try every vendor")
+    return stack.machine.run("bash", "-c", command, stdin=stack.token("smoke"))
 
 
 def within_seconds(seconds: float, asked: Callable[[], str], wanted: str) -> bool:
@@ -136,6 +147,13 @@ def test_the_documented_command_shows_what_is_used(stack: "Stack") -> None:
     (status,) = blocks("docs/operating.md", "See what is used")
     (shown,) = [line for line in stack.machine.shell(status).splitlines() if line.startswith("convai")]
     assert int(shown.split()[1].partition("/")[0]) > 0
+
+
+def test_the_documented_command_mints_from_every_vendor(stack: "Stack") -> None:
+    tried = smoke(stack)
+    assert tried.returncode == 0, tried.stdout + tried.stderr
+    shown = [line.split() for line in tried.stdout.splitlines()]
+    assert {(vendor, mark) for vendor, mark, *_ in shown} == {(vendor, "ok") for vendor in stack.offered()}
 
 
 def test_the_documented_command_says_who_got_a_token(stack: "Stack") -> None:
