@@ -126,7 +126,7 @@ def _ask_who(before: str) -> str:
         if numbered.get(answer, answer.lower()) not in ISSUERS:
             raise AnswerError(f"Answer one of {', '.join(ISSUERS)}, or its number")
 
-    answer = ask("Issuer", before, require_known)
+    answer = ask("Number or name", before, require_known)
     return numbered.get(answer, answer.lower())
 
 
