@@ -57,6 +57,15 @@ def test_a_file_of_answers_makes_a_stage_that_sam_deploy_uses(configure: Configu
     assert stage.parameters == off | {name: BASE[name] for name in BASE if name != "Region"} | chosen
 
 
+def test_only_a_new_vendor_needs_a_key(configure: Configure, capsys: pytest.CaptureFixture[str]) -> None:
+    assert configure(BASE, "--offline") is None
+    capsys.readouterr()
+    assert configure(None, "--set", "DeployTrulience=true") is None
+    told = capsys.readouterr().out
+    assert "make set-key VENDOR=trulience STAGE=prod" in told
+    assert "VENDOR=convai" not in told
+
+
 def test_samconfig_only_grows_by_the_stage_and_keeps_its_comments(configure: Configure, root: Path) -> None:
     before = (root / "samconfig.toml").read_text()
     assert configure(BASE, "--offline") is None

@@ -76,7 +76,8 @@ def configure(told: argparse.Namespace, root: Path) -> None:
     rules = Rules(document)
     try:
         stage = files.Stage(told.stage, root)
-        answers = _still_known(stage.answers(), rules)
+        before = _still_known(stage.answers(), rules)
+        answers = before.copy()
         given = _given(told)
         region = _region(stage, given.pop(REGION, ""))
         if not given:
@@ -89,7 +90,8 @@ def configure(told: argparse.Namespace, root: Path) -> None:
     if errors := [*_errors(document, answers, stage, region), *(_issuer_errors(answers) if asks_issuer else [])]:
         raise WrongAnswersError(*errors)
     stage.write(answers, region, rules)
-    print(_next_steps(stage, answers, rules))
+    new_vendors = _deployed(answers, rules) - _deployed(before, rules)
+    print(_next_steps(stage, sorted(new_vendors)))
 
 
 def _still_known(answers: dict[str, str], rules: Rules) -> dict[str, str]:
@@ -138,15 +140,18 @@ def _issuer_errors(answers: dict[str, str]) -> Iterator[str]:
         yield f"{error} (OFFLINE=1 leaves out this check)"
 
 
-def _next_steps(stage: files.Stage, answers: dict[str, str], rules: Rules) -> str:
-    deployed = [vendor for vendor, group in rules.vendors.items() if answers[group.switch] == "true"]
-    keys = [f"  make set-key VENDOR={vendor} STAGE={stage.name}" for vendor in deployed]
-    deploy = ["  sam build", f"  sam deploy --config-env {stage.name}"]
+def _deployed(answers: dict[str, str], rules: Rules) -> set[str]:
+    return {vendor for vendor, group in rules.vendors.items() if answers.get(group.switch) == "true"}
+
+
+def _next_steps(stage: files.Stage, new_vendors: list[str]) -> str:
+    """Only a new vendor needs a key."""
     return "\n".join(
         [
             f"Wrote {stage.relative}, which samconfig.toml names. Next:",
-            *deploy,
-            *keys,
+            "  sam build",
+            f"  sam deploy --config-env {stage.name}",
+            *(f"  make set-key VENDOR={vendor} STAGE={stage.name}" for vendor in new_vendors),
             f"  make smoke STAGE={stage.name}",
         ]
     )
