@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, TextIO
 
@@ -83,10 +84,18 @@ def _run(host: str, port: str) -> int:
 def _announce(bundle: "Bundle", out: TextIO) -> None:
     vendors = "  ".join(f"{vendor} {twin.url}" for vendor, twin in bundle.twins.items())
     keyed = {vendor for vendor in bundle.functions if "API_KEY_SECRET" in bundle.environment(vendor)}
-    signing = " and ".join(sorted(keyed - bundle.twins.keys()))
+    signing = " and ".join(sorted(keyed - bundle.twins.keys() - bundle.replaced.keys()))
     vendors += f"  ({signing}: no stand-in)" if signing else ""
+    out.writelines(f"WARNING  {line}\n" for line in _warnings(bundle))
     out.write(BANNER.format(vendors=vendors, aws=bundle.aws["endpoint_url"], url=bundle.url))
     out.flush()
+
+
+def _warnings(bundle: "Bundle") -> Iterator[str]:
+    """Mints that leave this machine, because a variable of the shell says so. They may cost money."""
+    for vendor, variable in bundle.replaced.items():
+        where = bundle.environment(vendor).get(variable) or "the real vendor, and a mint may cost money"
+        yield f"{variable} is set, so {vendor} calls {where}. For the stand-in: env -u {variable} make run"
 
 
 def _refuse(reason: str) -> int:

@@ -66,6 +66,7 @@ class Bundle:
         self.journal = journal or Journal()
         self._stack_name = stack or f"local-{uuid.uuid4().hex[:8]}"
         self.twins: dict[str, Twin] = {}
+        self.replaced: dict[str, str] = {}
         self._stacks: dict[str, Stack] = {}
 
     def __enter__(self) -> Self:
@@ -163,12 +164,21 @@ class Bundle:
 
     def _start_twins(self, exits: ExitStack) -> None:
         kinds = {vendor: kind for vendor, kind in sorted(twins().items()) if vendor in self._function_names}
-        own = {vendor: kind for vendor, kind in kinds.items() if kind.url_variable not in self._given}
-        self.twins = {vendor: kind() for vendor, kind in own.items() if vendor not in self._real_keys}
-        for number, twin in enumerate(self.twins.values(), 1):
-            twin.listeners.append(self._heard(twin.vendor))
-            self._start_twin(twin, self._port + number if self._port else 0)
-            exits.callback(twin.stop)
+        self.replaced = {vendor: name for vendor, kind in kinds.items() if (name := self._replaced(vendor, kind))}
+        self.twins = {vendor: kind() for vendor, kind in kinds.items() if vendor not in self.replaced}
+        for number, vendor in enumerate(
+            kinds, 1
+        ):  # a vendor without a twin keeps its number, so the others keep their ports
+            if twin := self.twins.get(vendor):
+                twin.listeners.append(self._heard(vendor))
+                self._start_twin(twin, self._port + number if self._port else 0)
+                exits.callback(twin.stop)
+
+    def _replaced(self, vendor: str, kind: "type[Twin]") -> str:
+        """The given variable that calls another server than the twin. Empty if none does."""
+        if kind.url_variable in self._given:
+            return kind.url_variable
+        return f"{vendor.upper()}_API_KEY" if vendor in self._real_keys else ""
 
     def _start_twin(self, twin: "Twin", port: int) -> None:
         """On `port`, so that it has the same address at each start; on a free one if that is taken."""

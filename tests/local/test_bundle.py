@@ -13,6 +13,7 @@ import requests
 
 from local.bundle import Bundle
 from local.template import Template
+from local.twins.twin import Twin
 from tests.vendors import MINTS, VENDORS
 
 TEMPLATE = """
@@ -148,6 +149,7 @@ def test_a_table_is_created_once_with_the_templates_properties(root: Path) -> No
 def test_a_given_vendor_url_replaces_the_twin(root: Path) -> None:
     with Bundle(root, given={"CONVAI_API_URL": "http://127.0.0.1:1", "API_KEY_SECRET": "x", "HOME": "/"}) as bundle:
         assert bundle.twins == {}
+        assert bundle.replaced == {"convai": "CONVAI_API_URL"}
         assert bundle.environment("convai")["CONVAI_API_URL"] == "http://127.0.0.1:1"
         assert bundle.environment("convai")["API_KEY_SECRET"] != "x"
         assert "HOME" not in bundle.environment("convai")
@@ -158,9 +160,28 @@ def test_a_given_key_calls_the_real_vendor(root: Path) -> None:
         environment = bundle.environment("convai")
         value = secrets(bundle).get_secret_value(SecretId=environment["API_KEY_SECRET"])["SecretString"]
         assert bundle.twins == {}
+        assert bundle.replaced == {"convai": "CONVAI_API_KEY"}
     assert json.loads(value) == {"api_key": "from-the-dashboard"}
     assert environment["CONVAI_API_URL"] == ""
     assert "CONVAI_API_KEY" not in environment
+
+
+def test_a_vendor_without_a_twin_moves_no_other_twin_to_another_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    ports: dict[str, list[int]] = {}
+
+    def start(bundle: Bundle, twin: Twin, port: int) -> None:
+        ports.setdefault(twin.vendor, []).append(port - bundle._port)
+        twin.start("127.0.0.1")
+
+    monkeypatch.setattr(Bundle, "_start_twin", start)
+    for given in ({}, {"CONVAI_API_KEY": "a-real-one"}):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        with Bundle(port=port, given=given):
+            pass
+    assert len(ports.pop("convai")) == 1
+    assert len(ports) > 1
+    assert all(first == second for first, second in ports.values())
 
 
 def test_a_twin_has_its_port_again_unless_that_is_taken(root: Path) -> None:

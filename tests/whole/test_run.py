@@ -58,6 +58,19 @@ def test_sam_local_finds_its_template_as_long_as_it_runs(folder: Path, running: 
     assert not template.exists()
 
 
+def test_the_start_warns_of_what_the_shell_sets_in_place_of_a_stand_in(running: subprocess.Popen[str]) -> None:
+    _, usual = ready(running)
+    with start(CONVAI_API_KEY="from-the-shell", ODYSSEY_API_URL="http://127.0.0.1:1") as process:
+        _, banner = ready(process)
+        process.kill()
+    key, url = [line for line in banner.splitlines() if line.startswith("WARNING")]
+    assert "WARNING" not in usual
+    assert "CONVAI_API_KEY is set, so convai calls the real vendor, and a mint may cost money." in key
+    assert "ODYSSEY_API_URL is set, so odyssey calls http://127.0.0.1:1." in url
+    assert "env -u ODYSSEY_API_URL make run" in url
+    assert "from-the-shell" not in banner
+
+
 def ready(process: subprocess.Popen[str]) -> tuple[str, str]:
     """The URL of the line `ready URL`, and what was printed before it."""
     assert process.stdout
