@@ -111,6 +111,13 @@ def test_a_sender_that_is_not_verified_is_refused_before_its_header_is_read() ->
     assert refusal(sent).code == "unauthenticated"
 
 
+@pytest.mark.parametrize("sub", [None, "", "x" * 256, "Zoë", "a\nb", 7])
+def test_the_refusal_of_a_jwt_that_names_nobody_says_so(sub: object) -> None:
+    refused = refusal(event({"sub": sub}))
+    assert refused.code == "unauthenticated"
+    assert "`sub` is not 1 to 255 printable ASCII characters" in refused.detail
+
+
 # Names of users
 
 

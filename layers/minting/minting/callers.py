@@ -22,6 +22,10 @@ MAX_CLAIM = 255
 We limit `iss` in the same way.
 """
 
+NOT_SIGNED_IN = "Send `Authorization: Bearer <JWT>` from this deployment's sign-in."
+NOBODY = f"The JWT names nobody: its `sub` is not 1 to {MAX_CLAIM} printable ASCII characters. Send the JWT of a signed-in user."
+"""Why a caller is `unauthenticated`."""
+
 
 class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
     """A signed-in user or backend. `sub` is unique within its issuer only, so both name the caller.
@@ -54,15 +58,15 @@ class Caller(msgspec.Struct, frozen=True, omit_defaults=True):
 def caller_of(event: dict[str, Any], backend_scope: str = "") -> Caller:
     """The signed-in sender of an HTTP API event.
 
-    Raises `unauthenticated` when verified claims are missing, as under `sam local`.
+    Raises `unauthenticated` when verified claims are missing, as under `sam local`, or name nobody.
     """
     try:
         claims = event["requestContext"]["authorizer"]["jwt"]["claims"]
-        iss, sub = claims["iss"], claims["sub"]
-    except (KeyError, TypeError):
-        raise _unauthenticated() from None
-    if not all(map(_is_name, (iss, sub))):
-        raise _unauthenticated()
+        iss, sub = claims.get("iss"), claims.get("sub")
+    except (AttributeError, KeyError, TypeError):
+        raise Problem("unauthenticated", NOT_SIGNED_IN) from None
+    if not (_is_name(iss) and _is_name(sub)):
+        raise Problem("unauthenticated", NOBODY)
     return Caller(iss, sub, backend=backend_scope in _scopes(claims))
 
 
@@ -116,7 +120,3 @@ def _is_name(claim: object) -> bool:
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _unauthenticated() -> Problem:
-    return Problem("unauthenticated", "Send `Authorization: Bearer <JWT>` from this deployment's sign-in.")
