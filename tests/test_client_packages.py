@@ -1,12 +1,16 @@
 """What the clients in clients/ state about the routes, the functions declare too."""
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
+from tests.packages.snippets import PAGES, code
+from tests.pages import FENCED
 from tools.client_types import TYPES, client_types, routes_that_mint
 
 ROOT = Path(__file__).parents[1]
@@ -14,6 +18,21 @@ TABLE = json.loads((ROOT / "clients/behaviours.json").read_text())
 ROUTES: dict[str, dict[str, Any]] = TABLE["routes"]
 CONTRACT = json.loads((ROOT / "docs/openapi.json").read_text())
 DECLARED = json.loads((ROOT / "functions/catalogue/declared.json").read_text())
+
+TESTED = {
+    "android.md": {"kotlin": "packages/test_kotlin.py", "xml": "test_client_packages.py"},
+    "flutter.md": {"dart": "packages/test_dart.py"},
+    "generated.md": {"ts": "openapi/generators.py"},
+    "ios.md": {"swift": "packages/test_swift.py"},
+    "react-native.md": {"ts": "packages/test_javascript.py"},
+    "unity.md": {"csharp": "packages/test_csharp.py"},
+    "web.md": {
+        "js": "packages/test_javascript.py",
+        "ts": "packages/test_javascript.py",
+        "sh": "test_client_packages.py",
+    },
+}
+"""What takes the code of each page, by its language."""
 
 
 def traits(route: str) -> dict[str, Any]:
@@ -76,6 +95,25 @@ def test_the_table_has_every_row_of_the_agreed_behaviours() -> None:
 def test_no_two_behaviours_state_the_same_fact() -> None:
     facts = [behaviour["fact"] for behaviour in TABLE["behaviours"]]
     assert len(set(facts)) == len(facts)
+
+
+def test_every_block_of_code_on_the_clients_pages_is_run_compiled_or_parsed() -> None:
+    blocks = {page.name: {language for language, _ in FENCED.findall(page.read_text())} for page in PAGES.iterdir()}
+    assert blocks == {page: set(tested) for page, tested in TESTED.items()}
+    tests = {test for languages in TESTED.values() for test in languages.values()}
+    assert [test for test in tests if not (ROOT / "tests" / test).exists()] == []
+
+
+def test_androids_settings_are_xml_and_allow_the_emulators_address() -> None:
+    [settings] = code("android.md", "xml")
+    domains = {domain.text for domain in ET.fromstring(settings).iter("domain")}  # noqa: S314 - our own page
+    assert "10.0.2.2" in domains
+
+
+def test_the_pages_command_names_scripts_of_the_package() -> None:
+    scripts = json.loads((ROOT / "clients/js/package.json").read_text())["scripts"]
+    [command] = code("web.md", "sh")
+    assert set(re.findall(r"npm run (\w+)", command)) <= scripts.keys()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from local.bundle import Bundle
+from tests.packages.snippets import code
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = ROOT / "docs/openapi.json"
@@ -37,12 +38,22 @@ def main() -> int:
         )
     with TemporaryDirectory() as folder:
         project = Path(shutil.copytree(SOURCES, folder, dirs_exist_ok=True))
+        mint_as_the_page_does(project / "mint.ts")
         complaints = [
             complaint for name, command in commands(project).items() for complaint in complained(name, command, project)
         ]
     sys.stdout.write("".join(f"{complaint}\n" for complaint in complaints))
     sys.stdout.write(f"{len(complaints)} complaints about docs/openapi.json\n")
     return bool(complaints)
+
+
+def mint_as_the_page_does(file: Path) -> None:
+    """Puts the page's code where the file has room for it."""
+    [block] = code("generated.md", "ts")
+    before, mark, after = file.read_text().partition("// The code of docs/clients/generated.md comes here.\n")
+    if not mark:
+        sys.exit(f"{file.name} has no room for the page's code")
+    file.write_text(before + block + after)
 
 
 def commands(project: Path) -> dict[str, list[str | Path]]:
