@@ -144,7 +144,8 @@ the PATH. Install it: uv python install 3.13, or pyenv install 3.13, or https://
 @echo "Installing $< into $(@D). This happens once."
 @start=$$(date +%s); python3.13 -m venv $(@D) \
   && $(@D)/bin/pip install --disable-pip-version-check --require-hashes -r $< \
-  && touch $@ && echo "Installed in $$(($$(date +%s) - start)) s."
+  && touch $@ && echo "Installed in $$(($$(date +%s) - start)) s." \
+  || { echo "$(@D) could not be installed. The lines above say why: often the network, or a full disk. Then try again."; exit 1; }
 endef
 
 .venv/ready: requirements/dev.txt
