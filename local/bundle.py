@@ -17,7 +17,7 @@ from local.functions import ROOT, Function, Handler, load
 from local.gateway import MAX_BODY_BYTES, Gateway
 from local.hosts import Hosts
 from local.issuer import Issuer
-from local.journal import Journal
+from local.journal import Exchange, Journal
 from local.leaks import Leaks
 from local.limits import Limits
 from local.page import Page
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from local.twins.twin import Call, Fault, Twin
+
+FUNCTIONS = "avatar-mint"
+"""The User-Agent of the functions' calls. The page uses credentials at the stand-ins too."""
 
 AS_IT_IS: Any = object()
 """Stands for the body of the sample event."""
@@ -189,7 +192,10 @@ class Bundle:
 
     def _heard(self, vendor: str) -> "Callable[[Call, Fault | None], None]":
         def heard(call: "Call", fault: "Fault | None") -> None:
-            self.journal.called(vendor, f"{call.method} {call.path}", call.status, injected=fault is not None)
+            route, code = f"{call.method} {call.path}", "injected" if fault else ""
+            ms = round(call.seconds * 1000, 1)
+            exchange = Exchange(route, at=call.at, status=call.status or 0, code=code, ms=ms, vendor=vendor)
+            self.journal.called(exchange, by_function=call.headers.get("user-agent") == FUNCTIONS)
 
         return heard
 

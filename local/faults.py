@@ -32,6 +32,7 @@ class Faults:
     def __init__(self, twins: Mapping[str, Twin], secrets: Mapping[str, str], aws: Mapping[str, str]) -> None:
         self._twins = {vendor: twin for vendor, twin in twins.items() if twin.mint_calls}
         self._secrets = secrets
+        self._killed: set[str] = set()
         self._client: SecretsManagerClient = boto3.client("secretsmanager", **aws)  # type: ignore[call-overload]
 
     def arm(self, vendor: str, kind: str, times: int | None) -> None:
@@ -56,6 +57,7 @@ class Faults:
         if self._works(vendor):
             self._twins[vendor].issue_key(self._key(vendor))
             self._twins[vendor].drop_key(self._key(vendor))
+            self._killed.add(vendor)
 
     def rotate(self, vendor: str) -> None:
         """Puts a new key into the secret, then ends the old one. No mint fails, as the old key works until then."""
@@ -65,10 +67,11 @@ class Faults:
         value = json.dumps({"api_key": self._newest(vendor)})
         self._client.put_secret_value(SecretId=self._secrets[vendor], SecretString=value)
         self._twins[vendor].drop_key(old)
+        self._killed.discard(vendor)
 
     def count(self) -> int:
-        """The armed faults of all vendors."""
-        return sum(len(twin.faults) for twin in self._twins.values())
+        """The faults of all vendors that are on, dead keys among them."""
+        return len(self._killed) + sum(len(twin.faults) for twin in self._twins.values())
 
     def state(self, vendor: str) -> dict[str, Any] | None:
         """The armed faults, and the fingerprints of the two keys. None for a vendor that no mint calls."""

@@ -26,7 +26,7 @@ class Exchange:
     id: the request id of the function, which is also the mint id. at: Unix seconds. route: `METHOD /path/{id}`, or the path as
     sent if there is no such route. code: the outcome in the function's record, or the gateway's own message. ms: how long it
     took. reason: why it failed, also where AWS does not say. number: its place in the journal, from 1. vendor: the vendor whose
-    stand-in answered. "": the gateway did.
+    stand-in answered. "": the gateway did. calls: those of the vendor's stand-in that its function made, in order.
     """
 
     route: str
@@ -40,6 +40,7 @@ class Exchange:
     record: dict[str, Any] = field(default_factory=dict)
     number: int = 0
     vendor: str = ""
+    calls: list["Exchange"] = field(default_factory=list)
 
     def because(self, *reasons: str) -> None:
         """Adds the reasons that are not empty."""
@@ -47,9 +48,10 @@ class Exchange:
 
 
 class Journal:
-    """`listeners` are called with each finished exchange, one at a time."""
+    """`listeners` are called with each finished exchange, one at a time. run: names this journal. Another one counts anew."""
 
     def __init__(self) -> None:
+        self.run = str(uuid.uuid4())
         self.listeners: list[Callable[[Exchange], None]] = []
         self._changed = threading.Condition()
         self._open: dict[str, Exchange] = {}
@@ -77,9 +79,16 @@ class Journal:
         else:
             self._finish(_late(record))
 
-    def called(self, vendor: str, route: str, status: int | None, *, injected: bool) -> None:
-        """Adds a call of a vendor's stand-in."""
-        self._finish(Exchange(route, status=status or 0, code="injected" if injected else "", vendor=vendor))
+    def called(self, call: Exchange, *, by_function: bool) -> None:
+        """Adds a call of a vendor's stand-in to the request whose function made it.
+
+        Nothing in the call names that request. So while the vendor's function answers several, the call is by itself.
+        """
+        asking = [found for found in list(self._open.values()) if found.route.split("/")[1:3] == ["v1", call.vendor]]
+        if by_function and len(asking) == 1:
+            asking[0].calls.append(call)
+        else:
+            self._finish(call)
 
     def since(self, number: int, patience: float) -> list[Exchange]:
         """The exchanges after `number`. Waits up to `patience` seconds for the first."""

@@ -32,6 +32,7 @@ TYPES = {
     ".css": "text/css",
     ".js": "text/javascript",
     ".json": "application/json",
+    ".md": "text/plain",
     ".svg": "image/svg+xml",
 }
 POLICY = (
@@ -57,7 +58,8 @@ class Page:
         self._hosts = {f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")}
         self._journal, self._leaks, self._calls = journal, leaks, calls
         self._files = {f"{PREFIX}{file.name}": file for file in FOLDER.iterdir()}
-        self._files |= {"/": FOLDER / "index.html", f"{PREFIX}openapi.json": ROOT / "docs" / "openapi.json"}
+        self._files |= {f"{PREFIX}{name}": ROOT / "docs" / name for name in ("openapi.json", "errors.md")}
+        self._files |= {"/": FOLDER / "index.html"}
 
     def answer(self, request: Request) -> Response | None:
         """None for a request that is not for the page."""
@@ -83,7 +85,7 @@ class Page:
         if call:
             return _called(call, request)
         if path == f"{PREFIX}events":
-            return stream(request, self._events(int(request.headers.get("last-event-id") or 0)))
+            return stream(request, self._events(request.headers.get("last-event-id", 0, type=int)))
         file = self._files.get(path)
         if file is None:
             return message(404, "Not Found")
@@ -91,12 +93,16 @@ class Page:
 
     def _events(self, last: int) -> Iterator[bytes]:
         """The exchanges after number `last`, and the time whenever there is none for a while."""
-        yield _clock()
+        yield self._clock()
         while True:
             for exchange in self._journal.since(last, ALIVE_SECONDS):
                 last = exchange.number
                 yield self._leaks.scan(_event(exchange))
-            yield _clock()
+            yield self._clock()
+
+    def _clock(self) -> bytes:
+        """The time and the run: after another start, the page's people and rows are void."""
+        return f"event: clock\ndata: {json.dumps({'now': time.time(), 'run': self._journal.run})}\n\n".encode()
 
 
 def _is_own(request: Request, host: str) -> bool:
@@ -118,7 +124,3 @@ def _called(call: Call, request: Request) -> Response:
 
 def _event(exchange: Exchange) -> bytes:
     return f"id: {exchange.number}\ndata: {json.dumps(asdict(exchange))}\n\n".encode()
-
-
-def _clock() -> bytes:
-    return f"event: clock\ndata: {time.time()}\n\n".encode()

@@ -2,6 +2,7 @@
 import { countdown } from "./countdown.js";
 import { agora, jwt } from "./decode.js";
 import { find, h, pairs } from "./dom.js";
+import { explained } from "./errors.js";
 
 export async function showCredential(body, ms) {
   const { mint, ...fields } = body;
@@ -31,5 +32,6 @@ export function showProblem({ status, body, ms }, unplaced) {
     h("p", { class: "bad" }, `✗ ${status} ${code ?? body?.message ?? ""} after ${ms} ms`),
     h("p", {}, title && `${title}. `, detail ?? "API Gateway refused this. The log says why."),
     unplaced.length > 0 && h("ul", {}, unplaced.map(({ field, message }) => h("li", {}, `${field}: ${message}`))),
+    explained(code),
     pairs(told));
 }

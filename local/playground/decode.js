@@ -24,7 +24,7 @@ export function jwt(text) {
 export async function agora(text) {
   if (!String(text).startsWith("007")) return null;
   const inflated = new Blob([bytes(text.slice(3))]).stream().pipeThrough(new DecompressionStream("deflate"));
-  const reader = new Reader(await new Response(inflated).arrayBuffer());
+  const reader = readerOf(await new Response(inflated).arrayBuffer());
   reader.text(); // the signature
   const appId = reader.text();
   const [issued, lifetime] = [reader.uint32(), reader.uint32()];
@@ -45,19 +45,11 @@ function service(reader) {
   return { service: kind.name, ...Object.fromEntries(names), ...Object.fromEntries(privileges) };
 }
 
-class Reader {
-  constructor(buffer) {
-    this.view = new DataView(buffer);
-    this.at = 0;
-  }
-  uint16() {
-    return this.view.getUint16((this.at += 2) - 2, true);
-  }
-  uint32() {
-    return this.view.getUint32((this.at += 4) - 4, true);
-  }
-  text() {
-    const length = this.uint16();
-    return new TextDecoder().decode(new Uint8Array(this.view.buffer, (this.at += length) - length, length));
-  }
+function readerOf(buffer) {
+  const view = new DataView(buffer);
+  let at = 0;
+  const uint16 = () => view.getUint16((at += 2) - 2, true);
+  const uint32 = () => view.getUint32((at += 4) - 4, true);
+  const text = (length = uint16()) => new TextDecoder().decode(new Uint8Array(buffer, (at += length) - length, length));
+  return { uint16, uint32, text };
 }

@@ -1,34 +1,48 @@
 // Starts the page, and does what its buttons say.
-import { become, call, people, person, signIn } from "./api.js";
+import { become, call, people, person } from "./api.js";
 import { showCredential, showProblem } from "./credential.js";
 import { announce, find, h } from "./dom.js";
+import { loadErrors } from "./errors.js";
+import { startKeys } from "./keys.js";
+import { linked, remember } from "./link.js";
 import { startLog } from "./log.js";
 import { body, loadContract, showErrors, showRequest } from "./request.js";
 import { SNIPPETS } from "./snippets.js";
 import { refresh, showStage, startStage } from "./stage.js";
 import { offerUse, startUse } from "./use.js";
-import { showVendors } from "./vendors.js";
+import { mark, showVendors } from "./vendors.js";
 
 const mintButton = document.querySelector("[data-test=mint]");
+let offers = [];
 let offer;
 
-function choose(chosen, changed) {
+function choose(chosen, given) {
   offer = chosen;
-  showRequest(offer, changed);
-  location.hash = `vendor=${offer.vendor}`;
+  mark(offer.vendor);
+  showRequest(offer, given);
   showStage(offer.vendor);
+  keep();
 }
+
+const keep = () => offer && remember(offer.vendor, person, body());
 
 async function enter(name) {
-  await signIn(name);
-  showPeople();
-}
-
-function showPeople() {
-  const buttons = [...people.keys()].map((name) =>
-    h("button", { type: "button", "aria-pressed": String(name === person), onclick: () => (become(name), showPeople()) }, name));
+  await become(name);
+  const buttons = [...people.keys()].map((known) =>
+    h("button", { type: "button", "aria-pressed": String(known === person), onclick: () => enter(known) }, known));
   find("signed").replaceChildren(...buttons);
   refresh();
+  keep();
+}
+
+// Shows what the address says. It does not mint.
+async function open() {
+  const given = linked();
+  await enter(given.person || person || find("name").value);
+  if (!offers.length) offers = (await call("GET /v1/vendors")).body.vendors;
+  showVendors(offers, choose);
+  const named = (vendor) => offers.find((found) => found.vendor === vendor);
+  choose(named(given.vendor) ?? named("convai") ?? offers[0], named(given.vendor) && given.body);
 }
 
 async function mint() {
@@ -40,7 +54,7 @@ async function mint() {
     const sent = body();
     const answer = await call(offer.mint[0], sent);
     await show(answer);
-    showCopy(offer.mint[0], sent);
+    showCopy(offer.mint[0].split(" "), sent);
   } finally {
     clearInterval(clock);
     mintButton.textContent = "Mint";
@@ -52,9 +66,8 @@ async function mint() {
 async function show(answer) {
   const unplaced = showErrors(answer.body?.errors ?? []);
   const minted = answer.status === 201;
-  if (minted) {
-    await showCredential(answer.body, answer.ms);
-  } else showProblem(answer, unplaced);
+  if (minted) await showCredential(answer.body, answer.ms);
+  else showProblem(answer, unplaced);
   offerUse(offer.vendor, minted ? answer.body : null);
   announce(minted ? `Minted for ${offer.vendor}` : `Refused: ${answer.body?.code ?? answer.status}`);
 }
@@ -66,9 +79,11 @@ async function mintMany() {
   announce(Object.entries(counts).map(([code, all]) => `${all.length} ${code}`).join(", "));
 }
 
-function showCopy(route, sent) {
-  const buttons = Object.entries(SNIPPETS).map(([name, snippet]) =>
-    h("button", { type: "button", onclick: () => copy(name, snippet(location.origin, route, sent)) }, `Copy as ${name}`));
+function showCopy([method, path], sent) {
+  const buttons = Object.entries(SNIPPETS).map(([name, snippet]) => {
+    const text = snippet(method, location.origin + path, JSON.stringify(sent));
+    return h("button", { type: "button", onclick: () => copy(name, text) }, `Copy as ${name}`);
+  });
   find("copy").replaceChildren(...buttons);
   find("copy").hidden = false;
 }
@@ -86,16 +101,13 @@ find("request").addEventListener("submit", (event) => {
   event.preventDefault();
   mint();
 });
+find("request").addEventListener("input", keep);
 find("many").addEventListener("click", mintMany);
-document.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) mint();
-});
+addEventListener("hashchange", open);
 
+startKeys(mint);
 startStage();
 startUse();
 startLog(refresh);
-await Promise.all([loadContract(), enter(find("name").value)]);
-const { body: catalogue } = await call("GET /v1/vendors");
-const wanted = new URLSearchParams(location.hash.slice(1)).get("vendor") ?? "convai";
-showVendors(catalogue.vendors, choose);
-document.querySelector(`[data-test="vendor-${CSS.escape(wanted)}"]`)?.click();
+await Promise.all([loadContract(), loadErrors()]);
+await open();

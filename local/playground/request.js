@@ -13,11 +13,12 @@ function schema(node) {
   return node.anyOf ? { ...node, ...schema(node.anyOf[0]) } : node;
 }
 
-export function showRequest(offer, changed = {}) {
+// `given`: the values of the fields, in place of the contract's example.
+export function showRequest(offer, given) {
   const [method, path] = offer.mint[0].split(" ");
   const json = contract.paths[path][method.toLowerCase()].requestBody.content["application/json"];
   const body = schema(json.schema);
-  const values = { ...json.example, ...changed };
+  const values = given ?? json.example ?? {};
   find("route").textContent = offer.mint[0];
   fields = {};
   const made = Object.entries(body.properties ?? {}).map(([name, of]) =>

@@ -52,7 +52,7 @@ export async function refresh() {
   const { bytes, keys, found } = state.leaks;
   find("leaks").textContent = `${found} of ${keys} keys found in ${bytes.toLocaleString()} bytes that this page got.`;
   find("use").hidden = !state.usable;
-  find("everywhere").textContent = state.armed ? `⚠ ${state.armed} faults armed` : "";
+  find("everywhere").textContent = state.armed ? `⚠ Faults on: ${state.armed}` : "No faults on";
   showFaults(state.faults);
 }
 

@@ -2,28 +2,28 @@
 import { announce, find, h } from "./dom.js";
 import { control } from "./stage.js";
 
-const WAYS = { use: {}, changed: { changed: true }, later: {} };
-let credential;
+const WAYS = {
+  use: ["As it is", () => ({})],
+  changed: ["One character changed", () => ({ changed: true })],
+  later: ["After its end", ({ mint }) => ({ later: (mint.expires_in ?? 0) + 1 })],
+};
+const buttons = find("use").querySelectorAll("button");
+let offered;
 
 export function startUse() {
-  for (const way of Object.keys(WAYS)) {
-    document.querySelector(`#use [data-way=${way}]`).addEventListener("click", () => use(way));
-  }
+  for (const button of buttons) button.addEventListener("click", () => use(...WAYS[button.dataset.way]));
 }
 
-// `body` is null if there is no credential to use.
-export function offerUse(vendor, body) {
-  credential = { vendor, body };
+// `credential` is null if there is none to use.
+export function offerUse(vendor, credential) {
+  offered = { vendor, credential };
   find("used").replaceChildren();
-  for (const button of find("use").querySelectorAll("button")) button.disabled = !body;
+  for (const button of buttons) button.disabled = !credential;
 }
 
-async function use(way) {
-  const { vendor, body } = credential;
-  const later = way === "later" ? (body.mint.expires_in ?? 0) + 1 : 0;
-  const { status } = await control("use", { vendor, credential: body, later, ...WAYS[way] });
+async function use(what, options) {
+  const { status } = await control("use", { ...offered, ...options(offered.credential) });
   const good = status < 300;
-  const what = { use: "As it is", changed: "One character changed", later: "After its end" }[way];
   const said = `${what}: ${good ? "accepted" : "refused"} (${status})`;
   find("used").append(h("li", { class: good ? "good" : "bad" }, good ? "✓ " : "✗ ", said));
   announce(said);

@@ -12,18 +12,12 @@ function traits(offer) {
 
 export function showVendors(offers, choose) {
   const choices = offers.map((offer) => {
-    const button = h(
-      "button",
-      { type: "button", "data-test": `vendor-${offer.vendor}`, "aria-pressed": "false" },
-      h("strong", {}, offer.vendor), h("small", {}, traits(offer)),
-    );
-    button.addEventListener("click", () => press(button, () => choose(offer)));
-    return h("li", {}, button);
+    const named = { type: "button", "data-test": `vendor-${offer.vendor}`, onclick: () => choose(offer) };
+    return h("li", {}, h("button", named, h("strong", {}, offer.vendor), h("small", {}, traits(offer))));
   });
   find("vendors").replaceChildren(...choices);
 }
 
-function press(button, act) {
-  for (const other of find("vendors").querySelectorAll("button")) other.setAttribute("aria-pressed", other === button);
-  act();
+export function mark(vendor) {
+  for (const button of find("vendors").querySelectorAll("button")) button.ariaPressed = String(button.dataset.test === `vendor-${vendor}`);
 }

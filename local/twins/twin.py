@@ -12,7 +12,7 @@ from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
 
 from local.server import Server
-from local.twins.wire import FAULTS, NO_FAULT, Fault, TwinConnection
+from local.twins.wire import BEGAN, FAULTS, NO_FAULT, Fault, TwinConnection
 
 __all__ = ["Call", "Fault", "MintCall", "Routes", "Twin"]
 
@@ -25,6 +25,7 @@ class Call:
     """A request that the twin got. headers: the names in lower case. connection: the client's port.
 
     status: None if the twin sent no answer. answer: the whole body, before a fault damaged it.
+    at: when it came, in Unix seconds. seconds: from then to the answer.
     """
 
     method: str
@@ -35,6 +36,8 @@ class Call:
     connection: int
     status: int | None
     answer: bytes
+    at: float
+    seconds: float
 
 
 class MintCall(NamedTuple):
@@ -246,7 +249,7 @@ class Twin:
         response.headers.update(fault.headers)
         if self.omit and fault.status is None and fault.body is None:
             self._leave_out(response)
-        call = self._record(None if fault.mode == "drop" else response.status_code, response.get_data())
+        call = self._record(response, fault)
         for listener in self.listeners:
             listener(call, None if fault is NO_FAULT else fault)
         return response
@@ -257,12 +260,17 @@ class Twin:
             del answer[self.omit]
             response.set_data(json.dumps(answer))
 
-    def _record(self, status: int | None, answer: bytes) -> Call:
+    def _record(self, response: Response, fault: Fault) -> Call:
         headers = {name.lower(): value for name, value in request.headers.items()}
         port = int(request.environ["REMOTE_PORT"])
         query = request.query_string.decode("latin-1")
         sent = request.get_data()
-        call = Call(request.method, request.path, query, headers, sent, port, status, answer)
+        status = None if fault.mode == "drop" else response.status_code
+        at = request.environ[BEGAN]
+        seconds = time.time() - at + fault.delay
+        call = Call(
+            request.method, request.path, query, headers, sent, port, status, response.get_data(), at, seconds
+        )
         self.calls.append(call)
         return call
 

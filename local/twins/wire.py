@@ -1,5 +1,6 @@
 """How a twin's answers travel, and the faults that damage them."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 FAULTS = "twin.faults"
 """In a request's environ: a list to which the twin appends the fault of the request."""
+
+BEGAN = "twin.began"
+"""In a request's environ: when it came, in Unix seconds."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class TwinConnection(Connection):
     """A connection whose answers can be damaged."""
 
     def make_environ(self) -> "WSGIEnvironment":
-        return super().make_environ() | {FAULTS: []}
+        return super().make_environ() | {FAULTS: [], BEGAN: time.time()}
 
     def transmit(self, response: Response) -> None:
         fault: Fault = next(iter(self.environ[FAULTS]), NO_FAULT)

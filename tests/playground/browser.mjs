@@ -42,6 +42,15 @@ const isRefusal = (message) => message.text().startsWith("Failed to load resourc
 
 export const named = (page, name) => page.locator(`[data-test="${name}"]`);
 
+export const rows = (page) => named(page, "log").locator("> li");
+
+// Presses a button that changes what the page shows of the vendor.
+export async function press(page, name) {
+  const answered = page.waitForResponse((response) => response.url().endsWith("/state"));
+  await named(page, name).click();
+  await answered;
+}
+
 export async function mint(page, vendor, values = {}) {
   await named(page, `vendor-${vendor}`).click();
   for (const [field, value] of Object.entries(values)) await page.locator(`#field-${field}`).fill(value);

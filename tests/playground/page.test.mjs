@@ -1,11 +1,10 @@
 // What a person does in the first minutes.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { assertAccessible, mint, named, photograph, withPage } from "./browser.mjs";
+import { assertAccessible, mint, named, photograph, press, rows, withPage } from "./browser.mjs";
 
 const VENDORS = ["agora", "convai", "livekit", "odyssey", "spatialgen", "spatius", "trulience"];
 const used = (page) => page.locator("#used li");
-const rows = (page) => named(page, "log").locator("> li");
 
 test("it opens with a person signed in and every vendor to choose", () => withPage(async (page) => {
   assert.equal(await page.locator("#signed button").textContent(), "alice");
@@ -87,12 +86,6 @@ test("the copied call is the one that was sent, without a token", () => withPage
   }
 }));
 
-async function press(page, name) {
-  const answered = page.waitForResponse((response) => response.url().endsWith("/state"));
-  await named(page, name).click();
-  await answered;
-}
-
 test("a single-use credential is accepted once", () => withPage(async (page) => {
   await mint(page, "trulience");
   for (const [place, name] of ["use-changed", "use", "use"].entries()) {
@@ -114,16 +107,39 @@ test("a credential is refused after its end", () => withPage(async (page) => {
   assert.deepEqual(await used(page).allTextContents(), ["✓ As it is: accepted (200)", "✗ After its end: refused (401)"]);
 }));
 
-test("a fault makes a mint fail honestly, and the log shows the call that it met", () => withPage(async (page) => {
+test("a fault makes a mint fail honestly", () => withPage(async (page) => {
   await named(page, "vendor-trulience").click();
   await page.getByLabel("Fail", { exact: true }).selectOption("until cleared");
   await press(page, "fault-malformed");
   await page.getByText("Armed: malformed (until cleared)").first().waitFor();
   assert.equal((await mint(page, "trulience")).status(), 502);
   assert.match(await page.locator("#outcome").textContent(), /vendor_malformed.*faultvendor/);
-  await rows(page).filter({ hasText: "injected" }).filter({ hasText: "stand-in of trulience" }).last().waitFor();
   await press(page, "clear");
   assert.equal((await mint(page, "trulience")).status(), 201);
+}));
+
+test("the number of faults that are on is always shown, and one button clears those of all vendors", () => withPage(async (page) => {
+  const on = named(page, "faults-on");
+  await named(page, "vendor-trulience").click();
+  await press(page, "fault-slow");
+  await named(page, "vendor-convai").click();
+  await on.filter({ hasText: "Faults on: 1" }).waitFor();
+  await press(page, "fault-dead-key");
+  await on.filter({ hasText: "Faults on: 2" }).waitFor();
+  await press(page, "clear");
+  await on.filter({ hasText: "No faults on" }).waitFor();
+  await page.getByText("and the vendor takes it.").waitFor();
+}));
+
+test("a code of a problem is explained, at the answer and in the log", () => withPage(async (page) => {
+  await mint(page, "agora", { channel: "not-allowed" });
+  for (const place of [page.locator("#outcome"), rows(page).filter({ hasText: "not_allowed" }).last()]) {
+    await place.locator("summary").first().click();
+    const explained = place.locator("[data-test=explained]");
+    if (!(await explained.locator("p").isVisible())) await explained.locator("summary").click();
+    assert.match(await explained.locator("p").textContent(), /^403. Either the requested value is not on this deployment's allow-list/);
+    assert.match(await explained.textContent(), /not_allowed in docs\/errors.md.*blocked this caller/s);
+  }
 }));
 
 test("a rotated key fails no mint", () => withPage(async (page) => {
@@ -180,6 +196,42 @@ test("it works with the keyboard alone", () => withPage(async (page) => {
   assert.equal(await page.evaluate(() => document.activeElement.id), "filter");
   await page.keyboard.type("jke/");
   assert.equal(await page.locator("#filter").inputValue(), "jke/");
+}));
+
+test("it shows its keys, and a single key is text in a field", () => withPage(async (page) => {
+  const help = named(page, "help-dialog");
+  await page.locator("#filter").press("?");
+  assert.equal(await help.isVisible(), false);
+  await named(page, "vendor-convai").press("?");
+  await help.getByText("filter the log").waitFor();
+  await page.keyboard.press("Control+Enter");
+  await assertAccessible(page, "help");
+  await page.keyboard.press("Escape");
+  assert.equal(await help.isVisible(), false);
+  assert.equal(await page.locator("#outcome > .good").count(), 0);
+  await page.locator("#name").press("Control+Enter");
+  await page.locator("#outcome > .good").waitFor();
+}));
+
+test("its address holds vendor, person and body, and opening it mints nothing", () => withPage(async (page) => {
+  await page.locator("#name").fill("zoe");
+  await named(page, "sign-in").click();
+  await page.locator("#signed button", { hasText: "zoe" }).waitFor();
+  assert.equal((await mint(page, "agora", { channel: "lobby", ttl_seconds: "" })).status(), 201);
+  const address = page.url();
+  assert.doesNotMatch(address, /eyJ|007/);
+  await page.goto("about:blank");
+  const sent = [];
+  page.on("request", (request) => request.method() === "POST" && request.url().includes("/v1/") && sent.push(request.url()));
+  await page.goto(address);
+  await named(page, "vendor-agora").and(page.locator("[aria-pressed=true]")).waitFor();
+  assert.equal(await page.locator("#signed [aria-pressed=true]").textContent(), "zoe");
+  assert.equal(await page.locator("#field-channel").inputValue(), "lobby");
+  assert.equal(await page.locator("#field-ttl_seconds").inputValue(), "");
+  await page.evaluate(() => (location.hash = "vendor=livekit&person=ann&body=[1]"));
+  await page.locator("#signed [aria-pressed=true]", { hasText: "ann" }).waitFor();
+  await named(page, "vendor-livekit").and(page.locator("[aria-pressed=true]")).waitFor();
+  assert.deepEqual(sent, []);
 }));
 
 for (const width of [320, 360, 800, 1360]) {

@@ -1,4 +1,4 @@
-"""The page in a real browser, against the bundle: tests/playground/page.test.mjs."""
+"""The page in a real browser, against the bundle: page.test.mjs and log.test.mjs."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 
 
 def test_the_page_does_what_it_says_in_a_browser(bundle: "Bundle") -> None:
-    command = ["node", "--test", "--test-reporter=spec", "page.test.mjs"]
+    command = ["node", "--test", "--test-concurrency=1", "--test-reporter=spec", "page.test.mjs", "log.test.mjs"]
     given = os.environ | {"PAGE_URL": bundle.url}
     with redirect_stdout(Records(bundle.journal, StringIO())):
         run = subprocess.run(  # noqa: S603 - our own command
