@@ -12,14 +12,14 @@ export async function become(name) {
   person = name;
 }
 
-// {status, body, ms}. A body that is no JSON is null.
+// {status, body, ms}. A body that is no JSON is null. The status is 0 if the server does not answer.
 export async function call(route, sent) {
   const [method, path] = route.split(" ");
   const headers = { Authorization: `Bearer ${people.get(person)}` };
   const body = method === "GET" ? undefined : JSON.stringify(sent);
   if (body) headers["Content-Type"] = "application/json";
   const started = performance.now();
-  const response = await fetch(path, { method, headers, body });
+  const response = await fetch(path, { method, headers, body }).catch(() => Response.error());
   const answer = await response.json().catch(() => null);
   return { status: response.status, body: answer, ms: Math.round(performance.now() - started) };
 }

@@ -28,10 +28,13 @@ export function showProblem({ status, body, ms }, unplaced) {
   const known = { fault, retry_after, vendor_status, vendor_code, limit, instance, "retry is safe": retryable };
   const told = Object.fromEntries(Object.entries(known).filter(([, value]) => value != null));
   find("inside").replaceChildren();
-  find("outcome").replaceChildren(
-    h("p", { class: "bad" }, `✗ ${status} ${code ?? body?.message ?? ""} after ${ms} ms`),
-    h("p", {}, title && `${title}. `, detail ?? "API Gateway refused this. The log says why."),
+  const untold = status ? "API Gateway refused this. The log says why." : "The server does not answer. Start make run again.";
+  const parts = [
+    h("p", { class: "bad" }, `✗ ${status || "No answer"} ${code ?? body?.message ?? ""} after ${ms} ms`),
+    h("p", {}, title && `${title}. `, detail ?? untold),
     unplaced.length > 0 && h("ul", {}, unplaced.map(({ field, message }) => h("li", {}, `${field}: ${message}`))),
     explained(code),
-    pairs(told));
+    pairs(told),
+  ];
+  find("outcome").replaceChildren(...parts.filter(Boolean));
 }

@@ -17,7 +17,7 @@ export function group(exchange) {
 function row(exchange) {
   const { id, route, caller, status, code, ms, at, reason, record, vendor, calls } = exchange;
   const good = status > 0 && status < 400 && !reason && !isInjected(exchange);
-  const who = vendor ? `stand-in of ${vendor}, for no one request here` : [caller || "nobody", record.vendor].filter(Boolean).join(" · ");
+  const who = vendor ? `stand-in of ${vendor} · request unknown` : [caller || "nobody", record.vendor].filter(Boolean).join(" · ");
   const injected = calls.filter(isInjected).length;
   const told = `${who} · ${ms} ms · ${time(at * 1000)}`;
   return h("li", { id, "data-test": "request", "data-error": !good },

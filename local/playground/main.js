@@ -19,6 +19,7 @@ let offer;
 function choose(chosen, given) {
   offer = chosen;
   mark(offer.vendor);
+  for (const button of [mintButton, find("many")]) button.disabled = false;
   showRequest(offer, given);
   showStage(offer.vendor);
   keep();
@@ -105,7 +106,7 @@ find("request").addEventListener("input", keep);
 find("many").addEventListener("click", mintMany);
 addEventListener("hashchange", open);
 
-startKeys(mint);
+startKeys(() => mintButton.click());
 startStage();
 startUse();
 startLog(refresh);

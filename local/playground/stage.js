@@ -44,7 +44,9 @@ export async function refresh() {
   asked = true;
   await new Promise((resolve) => setTimeout(resolve, 50));
   asked = false;
-  state = await control("state", { vendor, person });
+  const told = await control("state", { vendor, person }).catch(() => null);
+  if (!told) return; // the log says that the server does not answer
+  state = told;
   find("gauges").replaceChildren(...state.gauges.map(gauge));
   find("stop").textContent = state.stopped ? `Resume ${vendor}` : `Stop ${vendor}`;
   find("block").textContent = state.blocked ? `Unblock ${person}` : `Block ${person}`;
@@ -52,7 +54,8 @@ export async function refresh() {
   const { bytes, keys, found } = state.leaks;
   find("leaks").textContent = `${found} of ${keys} keys found in ${bytes.toLocaleString()} bytes that this page got.`;
   find("use").hidden = !state.usable;
-  find("everywhere").textContent = state.armed ? `⚠ Faults on: ${state.armed}` : "No faults on";
+  const everywhere = state.armed ? `⚠ Faults on: ${state.armed}` : "No faults on";
+  Object.assign(find("everywhere"), { textContent: everywhere, className: state.armed ? "injected" : "quiet" });
   showFaults(state.faults);
 }
 

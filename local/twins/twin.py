@@ -268,9 +268,7 @@ class Twin:
         status = None if fault.mode == "drop" else response.status_code
         at = request.environ[BEGAN]
         seconds = time.time() - at + fault.delay
-        call = Call(
-            request.method, request.path, query, headers, sent, port, status, response.get_data(), at, seconds
-        )
+        call = Call(request.method, request.path, query, headers, sent, port, status, response.get_data(), at, seconds)
         self.calls.append(call)
         return call
 

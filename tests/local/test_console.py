@@ -5,7 +5,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
+from contextlib import ExitStack, redirect_stdout
 from typing import Any
 
 import jwt
@@ -175,3 +175,25 @@ def test_a_record_that_comes_after_the_answer_is_shown_by_itself() -> None:
     (exchange,) = journal.since(0, 0)
     assert (exchange.id, exchange.caller, exchange.status) == ("m-1", "ann", 201)
     assert exchange.reason == "nobody waited for this answer"
+
+
+@pytest.mark.parametrize(
+    ("requests_open", "by_function", "inside"),
+    [
+        (["POST /v1/convai/tokens"], True, True),
+        (["POST /v1/convai/tokens", "POST /v1/livekit/tokens", "POST /_local/token"], True, True),
+        (["POST /v1/convai/tokens"], False, False),
+        (["POST /v1/convai/tokens", "POST /v1/convai/tokens"], True, False),
+        (["POST /v1/odyssey/broadcasts"], True, False),
+        ([], True, False),
+    ],
+)
+def test_a_vendors_call_is_in_a_request_that_alone_can_have_made_it(
+    requests_open: list[str], by_function: bool, inside: bool
+) -> None:
+    journal, call = Journal(), Exchange("POST /user/connect", vendor="convai")
+    with ExitStack() as exits:
+        asking = [exits.enter_context(journal.exchange(*route.split())) for route in requests_open]
+        journal.called(call, by_function=by_function)
+        assert [exchange.calls for exchange in asking[:1]] == [[call] if inside else []][: len(asking)]
+    assert (call in journal.since(0, 0)) is not inside

@@ -111,6 +111,15 @@ def test_a_fault_is_armed_until_it_is_cleared(kind: str, own: Bundle) -> None:
     assert state(own)["faults"]["armed"] == []
 
 
+def test_a_dead_key_counts_as_a_fault_until_it_is_rotated_or_cleared(own: Bundle) -> None:
+    for end in ({"name": "rotate", "vendor": "convai"}, {"name": "clear"}):
+        press(own, "kill-key", vendor="convai")
+        press(own, "kill-key", vendor="convai")
+        assert state(own, "agora")["armed"] == 1
+        press(own, **end)
+        assert state(own, "agora")["armed"] == 0
+
+
 @pytest.mark.parametrize(
     ("kind", "code"), [("down", "vendor_unavailable"), ("busy", "vendor_busy"), ("malformed", "vendor_malformed")]
 )
@@ -121,11 +130,11 @@ def test_a_mint_meets_the_fault_and_the_next_one_does_not(kind: str, code: str, 
     assert mint(own, "trulience").status_code == 201
 
 
-def test_a_call_that_met_a_fault_is_in_the_journal(own: Bundle) -> None:
+def test_a_call_that_met_a_fault_is_in_the_request_that_made_it(own: Bundle) -> None:
     press(own, "fault", vendor="spatius", kind="busy", times=1)
     before = own.journal.since(0, 0)[-1].number
     mint(own, "spatius")
-    calls = [call for call in own.journal.since(before, 0) if call.vendor == "spatius"]
+    calls = next(found.calls for found in own.journal.since(before, 0) if found.calls)
     assert calls[0].route == "POST /v1/console/session-tokens"
     assert (calls[0].status, calls[0].code) == (429, "injected")
     assert state(own, "spatius")["faults"]["armed"] == []

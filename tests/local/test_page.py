@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from typing import Any
@@ -15,6 +16,7 @@ from local.journal import Journal
 from local.leaks import Leaks
 from local.page import FOLDER, PREFIX, Page
 from local.records import Records
+from minting import keyring
 
 OWN = {"Sec-Fetch-Site": "same-origin"}
 
@@ -23,7 +25,9 @@ def get(bundle: Bundle, path: str, **headers: str) -> requests.Response:
     return requests.get(bundle.url + path, headers=OWN | headers, timeout=5)
 
 
-@pytest.mark.parametrize("path", ["/", f"{PREFIX}openapi.json", *(f"{PREFIX}{file.name}" for file in FOLDER.iterdir())])
+@pytest.mark.parametrize(
+    "path", ["/", f"{PREFIX}openapi.json", f"{PREFIX}errors.md", *(f"{PREFIX}{file.name}" for file in FOLDER.iterdir())]
+)
 def test_every_file_of_the_page_is_served_with_the_policy(path: str, bundle: Bundle) -> None:
     answer = get(bundle, path)
     assert (answer.status_code, answer.headers["x-content-type-options"]) == (200, "nosniff")
@@ -39,6 +43,17 @@ def test_nothing_else_is_served(path: str, bundle: Bundle) -> None:
     prepared = session.prepare_request(requests.Request("GET", bundle.url, headers=OWN))
     prepared.url = bundle.url + PREFIX + path  # as it is: requests would take the dots away
     assert session.send(prepared, timeout=5).status_code == 404
+
+
+def test_the_page_stays_small() -> None:
+    lines = [line.strip() for file in FOLDER.iterdir() for line in file.read_text().splitlines()]
+    assert sum(bool(line) and not line.startswith("//") for line in lines) <= 900
+
+
+def test_the_page_says_how_long_a_function_keeps_its_key() -> None:
+    text = (FOLDER / "index.html").read_text()
+    assert f"keeps its key for {keyring.MAX_AGE} s" in text
+    assert f"does not try that one for {keyring.REREAD_INTERVAL:.0f} s" in text
 
 
 def test_the_page_asks_for_its_own_files_only(bundle: Bundle) -> None:
@@ -127,14 +142,27 @@ def ask(bundle: Bundle, path: str) -> requests.Response:
     return requests.post(bundle.url + path, "{}", headers=headers, timeout=10)
 
 
-def test_the_log_begins_with_the_time_and_goes_on_as_requests_come(bundle: Bundle) -> None:
+def test_the_log_begins_with_the_time_and_the_run_and_goes_on_as_requests_come(bundle: Bundle) -> None:
     with follow(bundle, last(bundle)) as answer:
         assert answer.headers["content-type"] == "text/event-stream"
         assert answer.raw.readline() == b"event: clock\n"
+        told = json.loads(answer.raw.readline().removeprefix(b"data: "))
+        assert abs(told["now"] - time.time()) < 5
+        assert told["run"] == bundle.journal.run
         found = events(answer)
         for path in ("/absent", "/absent/too"):
             ask(bundle, path)
             assert next(found)["route"] == f"POST {path}"
+
+
+def test_an_event_id_that_is_no_number_is_as_none(bundle: Bundle) -> None:
+    headers = OWN | {"Last-Event-ID": "x"}
+    with requests.get(f"{bundle.url}{PREFIX}events", headers=headers, timeout=5, stream=True) as answer:
+        assert answer.status_code == 200
+
+
+def test_every_start_is_another_run() -> None:
+    assert Journal().run != Journal().run
 
 
 def test_a_page_that_comes_back_gets_what_it_missed(bundle: Bundle) -> None:
@@ -149,9 +177,10 @@ def test_a_page_that_comes_back_gets_what_it_missed(bundle: Bundle) -> None:
 def test_the_log_holds_the_record_and_no_token(bundle: Bundle) -> None:
     with redirect_stdout(Records(bundle.journal, io.StringIO())), follow(bundle, last(bundle)) as answer:
         minted = ask(bundle, "/v1/convai/tokens").json()
-        exchange = next(found for found in events(answer) if not found["vendor"])
+        exchange = next(events(answer))
     assert exchange["record"]["token_sha256"]
     assert exchange["id"] == minted["mint"]["id"]
+    assert [call["status"] for call in exchange["calls"]] == [200]
     sent = json.dumps(exchange)
     assert minted["apiAuthToken"] not in sent
     assert bundle.token("alice").split(".")[1] not in sent

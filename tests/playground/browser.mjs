@@ -71,7 +71,8 @@ export async function photograph(page) {
 
 export async function assertAccessible(page, state) {
   await page.evaluate(AXE);
-  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  const old = "#log > li:not(:nth-last-child(-n + 10))"; // the log has hundreds of rows of the same kinds
+  const { violations } = await page.evaluate((left) => globalThis.axe.run({ exclude: left }), old);
   const found = violations.map(({ id, nodes }) => `${state}: ${id} ${nodes.map((node) => node.html).join(" ")}`);
   assert.deepEqual(found, []);
 }

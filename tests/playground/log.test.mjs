@@ -28,7 +28,8 @@ test("a request is one group, with its vendor calls in the order of time", () =>
   await row.locator("summary").first().click();
   const call = "POST /user/connect";
   const told = await stepsOf(row);
-  assert.match(told, new RegExp(["^sign-in alice", "limits and secret", `${call} 401`, `${call} 200 again`, "record minted"].join(".*\\n")));
+  const wanted = ["^sign-in alice", "limits and secret", `${call} 401`, `${call} 200 again`, "record minted"];
+  assert.match(told, new RegExp(wanted.join(".*\\n")));
   const starts = [...told.matchAll(/\+(\d+) ms/g)].map(([, start]) => Number(start));
   assert.deepEqual(starts, starts.toSorted((one, other) => one - other));
   assert.match(await row.locator("summary").first().textContent(), /201 minted.*POST \/v1\/convai\/tokens.*alice · convai · [\d.]+ ms/);
@@ -44,10 +45,10 @@ test("a call that met a fault says so inside its request, as does its repeat", (
   assert.match(await stepsOf(row), /429 injected.*200 again/s);
 }));
 
-test("a call that no one request made has a row of its own", () => withPage(async (page) => {
+test("a call that no request here made has a row of its own", () => withPage(async (page) => {
   await mint(page, "convai");
   await named(page, "use").click();
-  await rows(page).filter({ hasText: "stand-in of convai, for no one request" }).filter({ hasText: "POST /connect" }).last().waitFor();
+  await rows(page).filter({ hasText: "stand-in of convai · request unknown" }).filter({ hasText: "POST /connect" }).last().waitFor();
 }));
 
 test("it follows at the end only, and counts what comes meanwhile", () => withPage(async (page) => {
@@ -63,8 +64,8 @@ test("it follows at the end only, and counts what comes meanwhile", () => withPa
 
 test("it keeps 500 requests, each once, and has a row for an event that it cannot read", () => withPage(async (page) => {
   const exchange = (number) => ({
-    number, id: `request-${number}`, route: `GET /v1/${number}`, caller: "", status: 404, code: "Not Found", ms: 1, at: 1, reason: "", record: {},
-    vendor: "", calls: [],
+    number, id: `request-${number}`, route: `GET /v1/${number}`, caller: "", status: 404, code: "Not Found", ms: 1, at: 1,
+    reason: "", record: {}, vendor: "", calls: [],
   });
   const late = { ...exchange(511), id: "request-510", record: { mint_id: "m-1", duration_ms: 3, aws_ms: 1 } };
   const numbers = Array.from({ length: 510 }, (_, place) => place + 1);

@@ -105,6 +105,16 @@ def test_a_late_answer_does_not_delay_other_calls(http: requests.Session, convai
     assert mint(http, convai, timeout=0.5).status_code == 200
 
 
+def test_a_call_says_when_it_came_and_how_late_its_answer_is(http: requests.Session, convai: ConvaiTwin) -> None:
+    convai.fault(Fault(delay=0.2, times=1))
+    before = time.time()
+    for _ in range(2):
+        mint(http, convai)
+    late, prompt = convai.calls
+    assert before <= late.at < late.at + 0.2 <= prompt.at
+    assert prompt.seconds < 0.2 <= late.seconds
+
+
 def test_a_stopped_twin_closes_its_connections_and_can_start_again(http: requests.Session, convai: ConvaiTwin) -> None:
     mint(http, convai)
     url, port = convai.url, int(convai.url.rpartition(":")[2])
