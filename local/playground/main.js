@@ -70,7 +70,7 @@ async function show(answer) {
   if (minted) await showCredential(answer.body, answer.ms);
   else showProblem(answer, unplaced);
   offerUse(offer.vendor, minted ? answer.body : null);
-  announce(minted ? `Minted for ${offer.vendor}` : `Refused: ${answer.body?.code ?? answer.status}`);
+  announce(minted ? `Minted for ${offer.vendor}` : `Refused: ${answer.body?.code || answer.status || "no answer"}`);
 }
 
 async function mintMany() {
