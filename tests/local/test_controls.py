@@ -118,6 +118,7 @@ def test_a_dead_key_counts_as_a_fault_until_it_is_rotated_or_cleared(own: Bundle
         assert state(own, "agora")["armed"] == 1
         press(own, **end)
         assert state(own, "agora")["armed"] == 0
+        assert mint(own, "convai").status_code == 201
 
 
 @pytest.mark.parametrize(
