@@ -71,8 +71,9 @@ export async function photograph(page) {
 
 export async function assertAccessible(page, state) {
   await page.evaluate(AXE);
-  const old = "#log > li:not(:nth-last-child(-n + 10))"; // the log has hundreds of rows of the same kinds
-  const { violations } = await page.evaluate((left) => globalThis.axe.run({ exclude: left }), old);
+  // The log has hundreds of rows of the same kinds, and axe takes seconds for them even if they are excluded.
+  await named(page, "log").evaluate((log) => [...log.children].slice(0, -10).forEach((row) => row.remove()));
+  const { violations } = await page.evaluate(() => globalThis.axe.run());
   const found = violations.map(({ id, nodes }) => `${state}: ${id} ${nodes.map((node) => node.html).join(" ")}`);
   assert.deepEqual(found, []);
 }
