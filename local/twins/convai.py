@@ -34,6 +34,7 @@ class ConvaiTwin(Twin):
     url_variable = "CONVAI_API_URL"
     mint_calls = (MintCall("/user/connect", "apiAuthToken", "convai-api-key"),)
     local_key = "convai-local-key"
+    web_paths = ("/connect", "/disconnect")
     settings: ClassVar[tuple[str, ...]] = (
         *("token_seconds", "extend_seconds", "extend_tells_expiry", "repeat_revoke_status", "time_suffix"),
         *("error_field", "max_sessions", "needs_end_user"),

@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import jwt
@@ -58,6 +59,7 @@ class OdysseyTwin(Twin):
         MintCall("/sessions/token", "session_token", "authorization"),
     )
     local_key = "ody_local_key"
+    web_paths = ("/config",)
     settings: ClassVar[tuple[str, ...]] = (
         *("access_seconds", "session_seconds", "max_sessions", "busy_polls", "rate_limit"),
         *("refusal", "refusal_field", "refusal_shape", "broadcast_origin", "hls"),
@@ -196,9 +198,15 @@ class OdysseyTwin(Twin):
         return self.sessions
 
     def open_socket(self, session_id: str) -> ResponseReturnValue:
-        """The session counts as connected until `disconnect`, although the twin closes the connection."""
+        """The client's connection. The twin sends nothing on it: no offer, and so no picture."""
         status = self.connect(session_id, request.args.get("token", ""))
-        return accept() if status == 101 else ({"detail": "Connection refused"}, status)
+        return (
+            accept(partial(self._hung_up, session_id)) if status == 101 else ({"detail": "Connection refused"}, status)
+        )
+
+    def _hung_up(self, session_id: str, clean: bool) -> None:  # noqa: FBT001 - `accept` calls it
+        with self.lock:
+            self.disconnect(session_id, clean=clean)
 
     def connect(self, session_id: str, token: str) -> int:
         """The status of the WebSocket `/client/<id>?token=`: 101, 401, 404, or 409 if a client is connected already."""

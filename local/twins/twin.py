@@ -18,6 +18,7 @@ __all__ = ["Call", "Fault", "MintCall", "Routes", "Twin"]
 
 Routes = Mapping[str, Callable[..., ResponseReturnValue]]
 CONTROL = "/_twin/"
+ANY_ORIGIN = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*"}
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Twin:
     Requests run one at a time under `lock`, so routes need no locks. They take microseconds, and delays are outside the lock.
     mint_calls: the calls of a mint to this vendor, in order. local_key: an API key that is valid after a reset.
     parameters: of template.yaml, so that mints on this machine name resources that the vendor has.
+    web_paths: where the vendor's web client calls. Pages of any origin may (A: all vendors with such a client allow that).
     listeners: called with each call, and with the fault that it met.
     skew: seconds that this vendor's clock is ahead. omit: a top-level field that the vendor's JSON answers lack.
     """
@@ -67,6 +69,7 @@ class Twin:
     local_key: ClassVar[str]
     parameters: ClassVar[Mapping[str, str]] = {}
     base_path: ClassVar[str] = ""
+    web_paths: ClassVar[tuple[str, ...]] = ()
     settings: ClassVar[tuple[str, ...]] = ()
     skew: float = 0.0
     omit: str = ""
@@ -214,9 +217,14 @@ class Twin:
             app.add_url_rule(rule, route, answer, provide_automatic_options=False, **kind)
         for status in (404, 405):
             app.register_error_handler(status, lambda error: self.refuse_route(error.code))
+        app.before_request(self._answer_preflight)
         app.before_request(self._meet_fault)
         app.after_request(self._finish)
         return app
+
+    def _answer_preflight(self) -> ResponseReturnValue | None:
+        """A browser asks before a page of another origin calls."""
+        return ("", 204) if request.method == "OPTIONS" and request.path in self.web_paths else None
 
     def _meet_fault(self) -> ResponseReturnValue | None:
         if request.path.startswith(CONTROL):
@@ -243,7 +251,9 @@ class Twin:
         return Response(str(text).replace("{key}", self.carried_key()), fault.status or 200, content_type=content_type)
 
     def _finish(self, response: Response) -> Response:
-        if request.path.startswith(CONTROL):
+        if request.path in self.web_paths:
+            response.headers.update(ANY_ORIGIN)
+        if not request.environ[FAULTS]:  # a preflight, or a call that controls the twin
             return response
         fault: Fault = request.environ[FAULTS][0]
         response.headers.update(fault.headers)

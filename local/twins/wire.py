@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from werkzeug.wrappers import Response
 
 from local.server import Connection
+from local.twins.websocket import ENDED, hold
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -49,7 +50,7 @@ class TwinConnection(Connection):
     """A connection whose answers can be damaged."""
 
     def make_environ(self) -> "WSGIEnvironment":
-        return super().make_environ() | {FAULTS: [], BEGAN: time.time()}
+        return super().make_environ() | {FAULTS: [], ENDED: [], BEGAN: time.time()}
 
     def transmit(self, response: Response) -> None:
         fault: Fault = next(iter(self.environ[FAULTS]), NO_FAULT)
@@ -58,11 +59,16 @@ class TwinConnection(Connection):
         match fault.mode:
             case "answer":
                 super().transmit(response)
+                self._hold()
             case "cut":
                 self.send_head(response)
                 self.wfile.write(response.get_data()[: len(response.get_data()) // 2])
             case "drip":
                 self._drip(response, fault.pause)
+
+    def _hold(self) -> None:
+        for ended in self.environ[ENDED]:
+            ended(hold(self.rfile, self.wfile))
 
     def _drip(self, response: Response, pause: float) -> None:
         self.send_head(response)

@@ -1,7 +1,9 @@
 """The twin of Odyssey behaves as its SDKs expect."""
 
 import socket
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
 
 import jwt
 import pytest
@@ -34,13 +36,20 @@ def open_session(http: requests.Session, twin: OdysseyTwin) -> tuple[str, str]:
     return session, token(http, twin, access, session).json()["session_token"]
 
 
-def until_closed(twin: OdysseyTwin, target: str, headers: dict[str, str]) -> str:
-    """All that the server sends until it closes the connection. Raises TimeoutError if the connection stays open."""
-    lines = [f"GET {target} HTTP/1.1", "Host: twin", *(f"{name}: {value}" for name, value in headers.items())]
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+"""The key is the example of RFC 6455, section 1.3."""
+SAYS_HELLO = bytes([0x81, 0xFE, 0, 200, *range(4), *range(200)])
+SAYS_GOODBYE = bytes([0x88, 0x80, *range(4)])
+
+
+@contextmanager
+def signalling(twin: OdysseyTwin, session: str, value: str) -> Iterator[tuple[socket.socket, BinaryIO]]:
+    """The connection of a session's client, and what the twin answers to the handshake and after it."""
+    lines = [f"GET /client/{session}?token={value} HTTP/1.1", *(f"{name}: {text}" for name, text in UPGRADE.items())]
     host, port = twin.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
-        connection.sendall("\r\n".join([*lines, "", ""]).encode())
-        return connection.makefile("rb").read().decode()
+    with socket.create_connection((host, int(port)), timeout=5) as connection, connection.makefile("rb") as answers:
+        connection.sendall("\r\n".join([*lines, "Host: twin", "", ""]).encode())
+        yield connection, answers
 
 
 def test_the_calls_give_a_session_and_its_token(http: requests.Session, odyssey: OdysseyTwin) -> None:
@@ -186,17 +195,29 @@ def test_only_one_client_with_a_matching_valid_token_connects(http: requests.Ses
     assert [odyssey.connect(session, value) for _ in range(2)] == [101, 409]
 
 
-def test_the_signalling_websocket_answers_the_handshake_and_closes(
+def test_the_signalling_websocket_is_open_until_its_client_closes_it(
     http: requests.Session, odyssey: OdysseyTwin
 ) -> None:
-    """The key and its proof are the example of RFC 6455, section 1.3."""
     session, value = open_session(http, odyssey)
-    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
-    answer = until_closed(odyssey, f"/client/{session}?token={value}", upgrade)
-    assert answer.startswith("HTTP/1.1 101 ")
-    assert "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in answer
-    again = http.get(f"{odyssey.url}/client/{session}", params={"token": value}, headers=upgrade)
-    assert again.status_code == 409
+    with signalling(odyssey, session, value) as (connection, answers):
+        head = list(iter(answers.readline, b"\r\n"))
+        assert head[0].startswith(b"HTTP/1.1 101 ")
+        assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in head
+        connection.sendall(SAYS_HELLO)
+        again = http.get(f"{odyssey.url}/client/{session}", params={"token": value}, headers=UPGRADE)
+        assert again.status_code == 409
+        connection.sendall(SAYS_GOODBYE)
+        assert answers.read() == bytes([0x88, 0])  # and nothing more, because the twin has hung up
+    assert session not in odyssey.live_sessions()
+
+
+def test_a_client_that_does_not_close_its_websocket_is_lost(http: requests.Session, odyssey: OdysseyTwin) -> None:
+    session, value = open_session(http, odyssey)
+    with signalling(odyssey, session, value) as (connection, answers):
+        connection.sendall(SAYS_HELLO[:100])
+        connection.shutdown(socket.SHUT_WR)
+        assert answers.read().endswith(b"\r\n\r\n")
+    assert odyssey.sessions[session].state == "lost"
 
 
 def test_an_expired_token_is_refused_while_the_slot_is_still_taken(

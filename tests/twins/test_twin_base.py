@@ -43,6 +43,17 @@ def test_a_call_is_recorded_with_all_its_parts(http: requests.Session, convai: C
     assert call.headers["convai-api-key"] == "convai-local-key"
 
 
+def test_a_page_of_any_origin_may_call_what_the_vendors_web_client_calls(
+    http: requests.Session, convai: ConvaiTwin
+) -> None:
+    convai.fault(Fault(times=1, status=503))
+    asked = [http.options(convai.url + path) for path in ("/connect", MINT)]
+    assert [answer.headers.get("Access-Control-Allow-Origin") for answer in asked] == ["*", None]
+    assert [answer.status_code for answer in asked] == [204, 503]
+    assert http.post(convai.url + "/connect").headers["Access-Control-Allow-Origin"] == "*"
+    assert [call.method for call in convai.calls] == ["OPTIONS", "POST"]
+
+
 def test_faults_apply_in_their_order_and_as_often_as_they_say(http: requests.Session, convai: ConvaiTwin) -> None:
     convai.fault(Fault(path="/user", times=2, status=503))
     convai.fault(Fault(path=MINT, times=1, status=429, headers={"Retry-After": "7"}, body={"ERROR": "Rate limit"}))
