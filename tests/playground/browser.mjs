@@ -1,4 +1,4 @@
-// A browser for the tests, and what must hold in every test: no error on the console, and no request to another origin.
+// A browser for the tests, and what must hold in every test: no error on the console, and no request to a foreign origin.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -7,7 +7,7 @@ import { chromium } from "playwright-core";
 
 const FLAGS = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync",
+  "--disable-component-update", "--disable-sync", "--allow-loopback-in-peer-connection", "--disable-features=WebRtcHideLocalIpsWithMdns",
 ];
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 export const URL_OF_PAGE = process.env.PAGE_URL;
@@ -18,18 +18,29 @@ before(async () => {
 });
 after(() => browser.close());
 
-// Runs `act` with a fresh page that has loaded, in a window of `width` pixels.
-export async function withPage(act, { width = 1360, colorScheme = "light", path = "/" } = {}) {
+// Runs `act` with the page of `make run`, which has loaded, in a window of `width` pixels.
+export function withPage(act, { path = "/", ...options } = {}) {
+  return visit(URL_OF_PAGE + path, async (page) => {
+    await page.locator("#vendors button[aria-pressed=true]").waitFor();
+    await act(page);
+  }, options);
+}
+
+// Runs `act` with a fresh page at `url`. `origins`: where it may send requests. `prepare`: called before the page loads.
+export async function visit(url, act, { width = 1360, colorScheme = "light", origins = [], prepare } = {}) {
+  const known = new Set([url, ...origins].map(originOf));
   const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme });
   context.setDefaultTimeout(10_000);
   const page = await context.newPage();
   const wrong = [];
   page.on("console", (message) => message.type() === "error" && !isRefusal(message) && wrong.push(message.text()));
   page.on("pageerror", (error) => wrong.push(error.message));
-  page.on("request", (request) => request.url().startsWith(`${URL_OF_PAGE}/`) || wrong.push(request.url()));
+  const watch = (sent) => known.has(originOf(sent.url())) || wrong.push(sent.url());
+  page.on("request", watch);
+  page.on("websocket", watch);
   try {
-    await page.goto(URL_OF_PAGE + path);
-    await page.locator("#vendors button[aria-pressed=true]").waitFor();
+    await prepare?.(page);
+    await page.goto(url);
     await act(page);
     assert.deepEqual(wrong, []);
   } finally {
@@ -37,8 +48,11 @@ export async function withPage(act, { width = 1360, colorScheme = "light", path 
   }
 }
 
+// Of a WebSocket: that of the page which its server could have.
+const originOf = (url) => new URL(url.replace(/^ws/, "http")).origin;
+
 // The browser itself reports each answer above 399 as an error.
-const isRefusal = (message) => message.text().startsWith("Failed to load resource") && message.location().url.includes("/v1/");
+const isRefusal = (message) => message.text().startsWith("Failed to load resource") && /\/v1\/|\/connect$/.test(message.location().url);
 
 export const named = (page, name) => page.locator(`[data-test="${name}"]`);
 
