@@ -1,13 +1,14 @@
 # Every command that a developer needs: `make help` lists them. Each target installs what it uses, so a fresh clone needs
-# python3.13 and make. `sdk`, `clients`, `contract`, `bench` and `playground-check` also need Node 20, and the last
-# one a browser.
-.PHONY: help run test test-whole sdk clients playground-check check audit generate contract deploy-check format vendor build bench bench-limits worst-bill dashboard release configure token-check set-key rotate-key stop resume block unblock who-got smoke status sam-local lock clean
+# python3.13 and make. `examples`, `sdk`, `clients`, `contract`, `bench` and `playground-check` also need Node 20, and the
+# last one a browser.
+.PHONY: help run examples test test-whole sdk clients playground-check check audit generate contract deploy-check format vendor build bench bench-limits worst-bill dashboard release configure token-check set-key rotate-key stop resume block unblock who-got smoke status sam-local lock clean
 .DELETE_ON_ERROR:
 
 PORT ?= 3000
 # One more than there are processors, because tests also wait: for a deadline, a closed connection, another caller.
 WORKERS ?= $(shell echo $$((1 + $$(nproc 2>/dev/null || echo 2))))
 CHROMIUM ?= /usr/bin/chromium
+EXAMPLES := $(patsubst %/package-lock.json,%/node_modules/ready,$(wildcard examples/*/package-lock.json))
 PYTHON := .venv/bin/python
 # `make run` needs a part of the development environment, so it has a small one of its own where there is no large one.
 RUN_VENV := $(if $(wildcard .venv/ready),.venv,.venv-run)
@@ -24,6 +25,10 @@ help:  ## list the commands
 run: $(RUN_VENV)/ready  ## start the whole bundle on this machine, at http://127.0.0.1:3000
 	@PORT=$(PORT) VERBOSE=$(VERBOSE) PYTHONPATH=.:layers/minting exec $(RUN_VENV)/bin/python -m local
 
+examples: clients/js/dist/index.js $(EXAMPLES)  ## serve the examples for `make run`, at http://localhost:8080
+	@echo "Start make run in another terminal. Then open http://localhost:8080/odyssey/ or http://localhost:8080/convai-kiosk/"
+	@python3.13 -m http.server 8080 --bind 127.0.0.1 --directory examples > /dev/null 2>&1
+
 test: .venv/ready .venv-sam/ready  ## run the test suite
 	$(PYTHON) -m pytest -n $(WORKERS)
 
@@ -36,8 +41,8 @@ sdk: .venv/ready tests/sdk/node_modules/ready  ## run the vendors' own client SD
 clients: .venv/ready clients/js/dist/index.js tests/packages/node_modules/ready  ## run the client packages against their table of behaviours, and against the bundle
 	$(PYTHON) -m pytest -rs tests/packages
 
-playground-check: .venv/ready tests/playground/node_modules/ready $(CHROMIUM)  ## use the page of `make run` in a real browser
-	CHROMIUM=$(CHROMIUM) $(PYTHON) -m pytest tests/playground
+playground-check: .venv/ready tests/playground/node_modules/ready clients/js/dist/index.js $(EXAMPLES) $(CHROMIUM)  ## use the page of `make run`, and the examples, in a real browser
+	CHROMIUM=$(CHROMIUM) $(PYTHON) -m pytest tests/playground tests/examples
 
 contract: .venv/ready .venv-contract/ready tests/openapi/node_modules/ready  ## lint docs/openapi.json, generate clients from it, and send thousands of requests made from it
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true tests/openapi/node_modules/.bin/redocly lint --config tests/openapi/redocly.yaml docs/openapi.json
@@ -159,11 +164,15 @@ tests/%/node_modules/ready: tests/%/package-lock.json
 	npm ci --prefix tests/$* --loglevel error
 	@touch $@
 
+examples/%/node_modules/ready: examples/%/package-lock.json
+	npm ci --prefix examples/$* --loglevel error
+	@touch $@
+
 clients/js/node_modules/ready: clients/js/package-lock.json
 	npm ci --prefix clients/js --ignore-scripts --loglevel error
 	@touch $@
 
-clients/js/dist/index.js: clients/js/node_modules/ready clients/js/tsconfig.json $(wildcard clients/js/src/*.ts)
+clients/js/dist/index.js: clients/js/node_modules/ready clients/js/tsconfig.json $(wildcard clients/js/src/*.ts clients/js/src/*/*.ts)
 	cd clients/js && node_modules/.bin/tsc
 	@touch $@
 
@@ -175,4 +184,4 @@ lock: .venv/ready  ## pin with hashes, after a change of a requirements .in file
 	done
 
 clean:  ## remove everything that the other commands installed or wrote
-	rm -rf .venv .venv-run .venv-sam .venv-contract .venv-deploy .venv-audit .aws-sam .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis tests/sdk/node_modules tests/playground/node_modules tests/openapi/node_modules tests/packages/node_modules bench/node/node_modules bench/node/dist clients/js/node_modules clients/js/dist
+	rm -rf .venv .venv-run .venv-sam .venv-contract .venv-deploy .venv-audit .aws-sam .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis tests/sdk/node_modules tests/playground/node_modules tests/openapi/node_modules tests/packages/node_modules examples/*/node_modules bench/node/node_modules bench/node/dist clients/js/node_modules clients/js/dist

@@ -9,7 +9,8 @@ import pytest
 from tests.vendors import MINTS, VENDORS
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "clients").glob("*.md")]
+FOLDERS = [ROOT, ROOT / "clients", *(ROOT / "examples").iterdir()]
+DOCUMENTS = [*(page for folder in FOLDERS for page in folder.glob("*.md")), *(ROOT / "docs").rglob("*.md")]
 CODE = [*(ROOT / "functions").glob("*/*.py"), *(ROOT / "layers/minting/minting").glob("*.py")]
 
 

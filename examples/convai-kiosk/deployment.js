@@ -1,0 +1,11 @@
+// Replace this file's contents on AWS. Nothing here is secret, and no key belongs here.
+
+export const API = "http://127.0.0.1:3000"; // the stack's output ApiUrl
+export const CONVAI = "http://127.0.0.1:3001"; // https://live.convai.com
+export const CHARACTER = "local-character"; // the id of your character
+
+// A new JWT of the kiosk's own account at your issuer. This one works with `make run` only.
+export async function signIn() {
+  const answer = await fetch(`${API}/_local/token`, { method: "POST", body: '{"sub": "kiosk-lobby"}' });
+  return (await answer.json()).token;
+}
