@@ -27,7 +27,7 @@ run: $(RUN_VENV)/ready  ## start the whole bundle on this machine, at http://127
 
 examples: clients/js/dist/index.js $(EXAMPLES)  ## serve the examples for `make run`, at http://localhost:8080
 	@echo "Start make run in another terminal. Then open http://localhost:8080/odyssey/ or http://localhost:8080/convai-kiosk/"
-	@python3.13 -m http.server 8080 --bind 127.0.0.1 --directory examples > /dev/null 2>&1
+	@python3.13 -m http.server 8080 --bind 127.0.0.1 --directory examples
 
 test: .venv/ready .venv-sam/ready  ## run the test suite
 	$(PYTHON) -m pytest -n $(WORKERS)

@@ -203,8 +203,13 @@ class Bundle:
         self.functions = {vendor: self._function(vendor) for vendor in self._function_names}
         routes = routes_of(self.template, {function.name: function for function in self.functions.values()})
         cors = Cors(api_of(self.template).get("CorsConfiguration", {}))
-        own = {"POST /_local/token": self.issuer.answer_token}
+        own = {"POST /_local/token": self.issuer.answer_token, "GET /_local/stand-ins": self._answer_stand_ins}
         return Gateway(Routes(routes), cors, own, hosts=Hosts(self._host), journal=self.journal)
+
+    def _answer_stand_ins(self, _request: Request) -> Response:
+        """Vendor -> the address of its stand-in, for pages that call a vendor themselves."""
+        urls = {vendor: twin.url for vendor, twin in self.twins.items()}
+        return Response(json.dumps(urls), 200, [("content-type", "application/json")])
 
     def _refused(self, method: str, path: str, status: int, why: str) -> None:
         with self.journal.exchange(method, path) as exchange:

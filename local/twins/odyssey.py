@@ -200,9 +200,9 @@ class OdysseyTwin(Twin):
     def open_socket(self, session_id: str) -> ResponseReturnValue:
         """The client's connection. The twin sends nothing on it: no offer, and so no picture."""
         status = self.connect(session_id, request.args.get("token", ""))
-        return (
-            accept(partial(self._hung_up, session_id)) if status == 101 else ({"detail": "Connection refused"}, status)
-        )
+        if status != 101:
+            return {"detail": "Connection refused"}, status
+        return accept(partial(self._hung_up, session_id))
 
     def _hung_up(self, session_id: str, clean: bool) -> None:  # noqa: FBT001 - `accept` calls it
         with self.lock:

@@ -22,13 +22,9 @@ class Site(NamedTuple):
     origin: str
 
     def point_to(self, bundle: Bundle) -> None:
-        """Puts the bundle's addresses in the place of those of `make run`, as a developer does."""
-        addresses = {"http://127.0.0.1:3000": bundle.url, "http://127.0.0.1:3001": bundle.twins["convai"].url}
+        """Puts the bundle's address in the place of that of `make run`, as a developer does."""
         for deployment in self.folder.glob("*/deployment.js"):
-            text = deployment.read_text()
-            for of_make_run, of_this_bundle in addresses.items():
-                text = text.replace(of_make_run, of_this_bundle)
-            deployment.write_text(text)
+            deployment.write_text(deployment.read_text().replace("http://127.0.0.1:3000", bundle.url))
 
 
 class Quiet(SimpleHTTPRequestHandler):

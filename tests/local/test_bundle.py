@@ -112,6 +112,12 @@ def test_only_deployed_functions_and_their_twins_run(root: Path) -> None:
         assert requests.post(f"{bundle.url}/v1/spatius/session-tokens", timeout=5).status_code == 404
 
 
+def test_a_page_learns_where_the_stand_ins_are(bundle: Bundle) -> None:
+    told = requests.get(f"{bundle.url}/_local/stand-ins", headers={"Origin": "http://localhost:8080"}, timeout=5)
+    assert told.json() == {vendor: twin.url for vendor, twin in bundle.twins.items()}
+    assert told.headers["Access-Control-Allow-Origin"] == "http://localhost:8080"
+
+
 def test_an_empty_secret_gets_the_local_key(root: Path) -> None:
     with Bundle(root) as bundle:
         arn = bundle.environment("convai")["API_KEY_SECRET"]

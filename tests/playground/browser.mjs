@@ -48,7 +48,7 @@ export async function visit(url, act, { width = 1360, colorScheme = "light", ori
   }
 }
 
-// Of a WebSocket: that of the page which its server could have.
+// A WebSocket counts as its server's HTTP.
 const originOf = (url) => new URL(url.replace(/^ws/, "http")).origin;
 
 // The browser itself reports each answer above 399 as an error.
