@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 REGION = "us-east-1"
-NOT_KEPT = ("AWS_", "SAM_CLI_", "PYTHONPATH", "VIRTUAL_ENV")
+NOT_KEPT = ("AWS_", "SAM_CLI_", "PYTHONPATH", "VIRTUAL_ENV", "MAKE", "MFLAGS")
 """What the names of variables begin with that are meant for real AWS, or for this process."""
 
 LONGEST = 300
