@@ -41,9 +41,8 @@ def test_the_csharp_client_behaves_as_the_table_says(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def game(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first two blocks of Unity's page. The third is for the SDK's older integration, which we have not compiled."""
     folder = tmp_path_factory.mktemp("game")
-    blocks = written(folder, ".cs", code("unity.md", "csharp")[:2])
+    blocks = written(folder, ".cs", code("unity.md", "csharp"))
     return compiled(folder / "game.exe", CLIENT, HERE / "Unity.cs", HERE / "Game.cs", *blocks)
 
 

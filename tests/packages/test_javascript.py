@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,16 @@ def test_the_javascript_client_behaves_as_the_table_says() -> None:
 
 def test_the_javascript_client_mints_from_the_bundle(bundle: "Bundle") -> None:
     run("node", "--test", HERE / "bundle.test.mjs", GATEWAY_URL=bundle.url, CONVAI_URL=bundle.twins["convai"].url)
+
+
+def test_an_app_installs_what_the_webs_page_packs(tmp_path: Path) -> None:
+    shutil.copytree(PACKAGE, tmp_path / "clients/js", ignore=shutil.ignore_patterns("node_modules", "dist"))
+    [commands] = code("web.md", "sh")
+    run("bash", "-euo", "pipefail", "-c", commands, cwd=tmp_path)
+    [packed] = tmp_path.glob("*.tgz")
+    run("npm", "install", "--offline", "--prefix", tmp_path / "app", packed)
+    (tmp_path / "app/app.mjs").write_text('import { createMintClient } from "avatar-mint-client"; createMintClient;')
+    run("node", tmp_path / "app/app.mjs")
 
 
 def compile_page(folder: Path, blocks: list[str]) -> None:

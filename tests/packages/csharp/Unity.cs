@@ -84,6 +84,22 @@ namespace UnityEngine.Networking
     }
 }
 
+// The older integration. Its page names no namespace.
+public sealed class ConvaiBootstrapConfigSnapshot
+{
+    public ConvaiBootstrapConfigSnapshot(string apiKey, string serverUrl) { }
+}
+
+public sealed class ConvaiRuntimeBuilder
+{
+    public void UseConfig(ConvaiBootstrapConfigSnapshot config) { }
+}
+
+public class ConvaiManager : UnityEngine.MonoBehaviour
+{
+    protected virtual ConvaiRuntimeBuilder CreateRuntimeBuilder() => new ConvaiRuntimeBuilder();
+}
+
 namespace Convai.Runtime.Core.Configuration
 {
     public interface IConvaiAuthTokenProvider
