@@ -169,9 +169,7 @@ class Bundle:
         kinds = {vendor: kind for vendor, kind in sorted(twins().items()) if vendor in self._function_names}
         self.replaced = {vendor: name for vendor, kind in kinds.items() if (name := self._replaced(vendor, kind))}
         self.twins = {vendor: kind() for vendor, kind in kinds.items() if vendor not in self.replaced}
-        for number, vendor in enumerate(
-            kinds, 1
-        ):  # a vendor without a twin keeps its number, so the others keep their ports
+        for number, vendor in enumerate(kinds, 1):  # a vendor without a twin counts, so the others keep their ports
             if twin := self.twins.get(vendor):
                 twin.listeners.append(self._heard(vendor))
                 self._start_twin(twin, self._port + number if self._port else 0)
