@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -42,6 +43,14 @@ def issuer(_issuer: Issuer, _fronts: Fronts, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(_fronts.certificate))
     monkeypatch.setenv("NO_PROXY", "localhost")
     return _issuer
+
+
+@pytest.fixture
+def nowhere() -> Iterator[str]:
+    """An https address of this machine. Its port is taken, so that nobody else can listen there."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"https://127.0.0.1:{held.getsockname()[1]}"
 
 
 @pytest.fixture(autouse=True)

@@ -98,11 +98,12 @@ def test_a_refused_token_has_its_reason_in_one_line(
     assert "\n" not in line
 
 
-def test_an_issuer_that_cannot_be_reached_is_the_reason(refusal: Callable[..., str]) -> None:
-    url = "https://127.0.0.1:1"
-    token = jwt.encode({"iss": url}, "k" * 32, "HS256").partition(".")[2]
+def test_an_issuer_that_cannot_be_reached_is_the_reason(refusal: Callable[..., str], nowhere: str) -> None:
+    token = jwt.encode({"iss": nowhere}, "k" * 32, "HS256").partition(".")[2]
     header = jwt.utils.base64url_encode(b'{"alg":"RS256","kid":"1"}').decode()
-    assert f"401: {url}/.well-known/openid-configuration cannot be reached" in refusal(f"{header}.{token}", url=url)
+    assert f"401: {nowhere}/.well-known/openid-configuration cannot be reached" in refusal(
+        f"{header}.{token}", url=nowhere
+    )
 
 
 @pytest.mark.parametrize("claims", [{}, {"aud": None, "client_id": "other-app"}, {"aud": ["x", "other-app"]}])
