@@ -13,8 +13,6 @@ from tools.configure.__main__ import main
 type Typed = Callable[..., None]
 
 SKIP = ""
-NOWHERE = "the fixture nowhere"
-"""Stands for its address."""
 
 
 def first_run(issuer: Issuer) -> list[str]:
@@ -78,19 +76,27 @@ def test_a_dash_empties_a_value_and_a_limit_is_asked_on_request(root: Path, issu
         (["eu-west-1", "convai", "okta"], "Answer one of cognito, firebase"),
         (["eu-west-1", "convai", "firebase", "my project"], "Answer one word"),
         (["eu-west-1", "convai", "7", "http://a.example"], "must be an https:// URL"),
-        (["eu-west-1", "convai", "7", NOWHERE], "cannot be reached. API Gateway would refuse"),
     ],
 )
 def test_a_wrong_answer_is_told_and_asked_again_and_a_closed_input_writes_nothing(
-    root: Path, typed: Typed, capsys: pytest.CaptureFixture[str], nowhere: str, wrong: list[str], told: str
+    root: Path, typed: Typed, capsys: pytest.CaptureFixture[str], wrong: list[str], told: str
 ) -> None:
-    typed(*(nowhere if answer == NOWHERE else answer for answer in wrong))
+    typed(*wrong)
     with pytest.raises(SystemExit) as end:
         main(["--stage", "prod"], root)
     assert str(end.value.code).strip().startswith("configure: the input ended, so nothing was written")
     printed = " ".join(capsys.readouterr().out.split())
     assert told in printed
     assert not (root / "stages").exists()
+
+
+def test_an_issuer_that_cannot_be_reached_is_asked_again(
+    root: Path, typed: Typed, capsys: pytest.CaptureFixture[str], nowhere: str
+) -> None:
+    typed("eu-west-1", "convai", "7", nowhere)
+    with pytest.raises(SystemExit):
+        main(["--stage", "prod"], root)
+    assert "cannot be reached. API Gateway would refuse" in " ".join(capsys.readouterr().out.split())
 
 
 def test_an_input_that_is_no_text_writes_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
