@@ -161,7 +161,7 @@ class Bundle:
         self._real_keys = {
             vendor: self._given[name]
             for vendor, kind in twins().items()
-            if "api_key" in kind.secret() and (name := f"{vendor.upper()}_API_KEY") in self._given
+            if "api_key" in kind.secret() and (name := _key_variable(vendor)) in self._given
         }
         seed(self.template, self.aws, self._real_keys)
 
@@ -179,7 +179,7 @@ class Bundle:
         """The given variable that calls another server than the twin. Empty if none does."""
         if kind.url_variable in self._given:
             return kind.url_variable
-        return f"{vendor.upper()}_API_KEY" if vendor in self._real_keys else ""
+        return _key_variable(vendor) if vendor in self._real_keys else ""
 
     def _start_twin(self, twin: "Twin", port: int) -> None:
         """On `port`, so that it has the same address at each start; on a free one if that is taken."""
@@ -229,3 +229,8 @@ class Bundle:
             {member: wanted[member] for member in ("Timeout", "MemorySize", "Environment")}
         )
         return properties
+
+
+def _key_variable(vendor: str) -> str:
+    """The variable of the shell in which a developer gives the vendor's real key."""
+    return f"{vendor.upper()}_API_KEY"

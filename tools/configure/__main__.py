@@ -90,8 +90,8 @@ def configure(told: argparse.Namespace, root: Path) -> None:
     if errors := [*_errors(document, answers, stage, region), *(_issuer_errors(answers) if asks_issuer else [])]:
         raise WrongAnswersError(*errors)
     stage.write(answers, region, rules)
-    new_vendors = _deployed(answers, rules) - _deployed(before, rules)
-    print(_next_steps(stage, sorted(new_vendors)))
+    had = rules.deployed(before)
+    print(_next_steps(stage, [vendor for vendor in rules.deployed(answers) if vendor not in had]))
 
 
 def _still_known(answers: dict[str, str], rules: Rules) -> dict[str, str]:
@@ -138,10 +138,6 @@ def _issuer_errors(answers: dict[str, str]) -> Iterator[str]:
         discovery.keys(answers.get("JwtIssuer", ""))
     except discovery.IssuerError as error:
         yield f"{error} (OFFLINE=1 leaves out this check)"
-
-
-def _deployed(answers: dict[str, str], rules: Rules) -> set[str]:
-    return {vendor for vendor, group in rules.vendors.items() if answers.get(group.switch) == "true"}
 
 
 def _next_steps(stage: files.Stage, new_vendors: list[str]) -> str:

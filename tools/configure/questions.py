@@ -31,7 +31,7 @@ class Questions:
     def _ask_vendors(self) -> None:
         """One question for all switches."""
         vendors = self._rules.vendors
-        before = [name for name, group in vendors.items() if self.answers.get(group.switch) == "true"]
+        before = self._rules.deployed(self.answers)
 
         def choose(answer: str) -> None:
             chosen = answer.lower().replace(",", " ").split()

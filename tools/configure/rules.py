@@ -47,6 +47,10 @@ class Rules:
         self.groups = list(self._groups())
         self.vendors = {group.vendor: group for group in self.groups if group.switch}
 
+    def deployed(self, answers: Answers) -> list[str]:
+        """The vendors that the answers deploy."""
+        return [vendor for vendor, group in self.vendors.items() if answers.get(group.switch) == "true"]
+
     def default(self, name: str) -> str:
         """Empty if there is none."""
         return str(self._document["Parameters"][name].get("Default", ""))
