@@ -19,11 +19,11 @@ def lines(done: "Done") -> dict[str, str]:
     return {line.split()[0]: line for line in done.out.splitlines() if not line.startswith("{")}
 
 
-def slots(bundle: Bundle) -> list[str]:
+def slots(bundle: Bundle) -> set[str]:
     """Those that are taken now. Other tests of the same bundle may hold some."""
     table = bundle.environment("odyssey")["LIMITS_TABLE"]
     item = boto3.client("dynamodb").get_item(TableName=table, Key={"id": {"S": "odyssey#live"}}).get("Item", {})
-    return item.get("live", {}).get("SS", [])
+    return set(item.get("live", {}).get("SS", []))
 
 
 def test_each_vendor_mints_and_its_slot_is_free_again(operate: Operate, bundle: Bundle) -> None:
