@@ -49,8 +49,9 @@ def _settle() -> None:
 
 
 def _run(host: str, port: str) -> int:
-    if not (port.isascii() and port.isdecimal() and int(port) < 65536):
-        return _refuse(f"PORT must be a number from 0 to 65535, not {port!r}")
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+    if fault := _fault(port, endpoint):
+        return _refuse(fault)
     from botocore.exceptions import EndpointConnectionError  # noqa: PLC0415 - as the next one
 
     from local.bundle import Bundle  # noqa: PLC0415 - it takes a second, and Ctrl-C must work meanwhile
@@ -67,18 +68,25 @@ def _run(host: str, port: str) -> int:
             _announce(bundle, out)
             signal.pause()
     except OSError as error:
-        if error.errno in {socket.EAI_NONAME, socket.EAI_AGAIN}:
+        if error.errno in {socket.EAI_NONAME, socket.EAI_AGAIN, errno.EADDRNOTAVAIL}:
             return _refuse(f"HOST={host} is no name or address of this machine; unset HOST, or use HOST=127.0.0.1")
-        if error.errno not in {errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL}:
+        if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
             raise
         return _refuse(f"cannot listen on {host}:{port}: {os.strerror(error.errno)}; try another PORT=...")
     except EndpointConnectionError:
-        return _refuse(
-            f"nothing answers at AWS_ENDPOINT_URL={os.environ.get('AWS_ENDPOINT_URL')}; unset it for the stand-in"
-        )
+        return _refuse(f"nothing answers at AWS_ENDPOINT_URL={endpoint}; unset it for the stand-in")
     except ValueError as error:
         return _refuse(f"cannot start: {error}")
     return 0
+
+
+def _fault(port: str, endpoint: str) -> str:
+    """What is wrong with these settings, or an empty string."""
+    if not (port.isascii() and port.isdecimal() and int(port) < 65536):
+        return f"PORT must be a number from 0 to 65535, not {port!r}"
+    if endpoint and not endpoint.startswith(("http://", "https://")):
+        return f"AWS_ENDPOINT_URL={endpoint} must start with http:// or https://; unset it for the stand-in"
+    return ""
 
 
 def _announce(bundle: "Bundle", out: TextIO) -> None:

@@ -100,10 +100,15 @@ class Gateway:
 
 
 def _outcome(exchange: Exchange, response: Response) -> tuple[str, str]:
-    """The code of the answer, and why it failed. The gateway's own answers have no record and no code."""
+    """The code of the answer, and why it failed. The gateway's own answers have no record and no code.
+
+    The message of such an answer is a reason only if it says more than the status.
+    """
+    phrase = HTTPStatus(response.status_code).phrase
     record = exchange.record
     said = response.get_json(silent=True) if response.status_code >= 400 else None
     told = said if isinstance(said, dict) else {}
-    faults = [f"{error['field']}: {error['message']}" for error in told.get("errors", [])]
-    why = [*faults, *record.get("notes", [])] or [record.get("detail", "")]
-    return record.get("outcome") or told.get("code") or HTTPStatus(response.status_code).phrase, "; ".join(why)
+    faults = [": ".join(filter(None, (error["field"], error["message"]))) for error in told.get("errors", [])]
+    own = str(told.get("message", "")).removeprefix(phrase)
+    why = [*faults, *record.get("notes", [])] or [record.get("detail", own)]
+    return record.get("outcome") or told.get("code") or phrase, "; ".join(why)

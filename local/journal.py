@@ -43,8 +43,8 @@ class Exchange:
     calls: list["Exchange"] = field(default_factory=list)
 
     def because(self, *reasons: str) -> None:
-        """Adds the reasons that are not empty."""
-        self.reason = "; ".join(filter(None, (self.reason, *reasons)))
+        """Adds the reasons that are not empty and not yet there."""
+        self.reason = "; ".join(dict.fromkeys(filter(None, (self.reason, *reasons))))
 
 
 class Journal:

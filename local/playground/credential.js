@@ -32,7 +32,7 @@ export function showProblem({ status, body, ms }, unplaced) {
   const parts = [
     h("p", { class: "bad" }, `✗ ${status || "No answer"} ${code ?? body?.message ?? ""} after ${ms} ms`),
     h("p", {}, title && `${title}. `, detail ?? untold),
-    unplaced.length > 0 && h("ul", {}, unplaced.map(({ field, message }) => h("li", {}, `${field}: ${message}`))),
+    unplaced.length > 0 && h("ul", {}, unplaced.map(({ field, message }) => h("li", {}, field ? `${field}: ${message}` : message))),
     explained(code),
     pairs(told),
   ];

@@ -74,6 +74,7 @@ def shown(served: Served) -> str:
         ("PUT", "/v1/things", bearer(), "- PUT /v1/things 404 Not Found", "this path takes POST, not PUT"),
         ("POST", "/v1/thing", bearer(), "- POST /v1/thing 404 Not Found", "the nearest is POST /v1/things"),
         ("GET", "/open", headers(Host="rebound.example"), "- GET /open 421 Misdirected Request", "'rebound.example'"),
+        ("POST", "/_local/token", headers(), "- POST /_local/token 200 OK", ""),
         ("GET", "/open", headers(Origin=ORIGIN), "- GET /open 200 OK", ""),
         ("GET", "/open", headers(Origin=ELSEWHERE), "- GET /open 200 OK", f"AllowedOrigins lacks {ELSEWHERE}"),
     ],
@@ -124,6 +125,16 @@ def test_a_line_holds_no_query_and_no_control_characters(served: Served) -> None
     assert line(Exchange("GET /\x1b[31m\r\n")).count("\n") == line(Exchange("GET /\x1b[31m")).count("\x1b") == 0
 
 
+def test_a_sign_in_without_claims_says_what_the_body_must_be(served: Served) -> None:
+    served.send("POST", "/_local/token", data="[]")
+    assert shown(served).endswith("ms  The body must be a JSON object of claims")
+
+
+def test_a_reason_is_told_once(served: Served) -> None:
+    served.send("GET", "/open", headers={"Host": "rebound.example"})
+    assert shown(served).count("rebound.example") == 1
+
+
 def test_a_body_that_is_too_large_is_a_line_too(bundle: Bundle) -> None:
     answer = requests.post(f"{bundle.url}/v1/convai/tokens?a=b", headers={"Content-Length": "99999999"}, timeout=5)
     (exchange,) = bundle.journal.since(0, 0)[-1:]
@@ -166,6 +177,11 @@ def test_a_request_has_the_record_of_its_function(bundle: Bundle, journal: Journ
     assert (first.id, first.record["mint_id"]) == (minted["mint"]["id"],) * 2
     assert (second.code, second.record["outcome"]) == (refused["code"],) * 2
     assert second.reason == "wrong: Unknown field"
+
+
+def test_a_body_that_is_no_json_is_told_without_a_field(bundle: Bundle, journal: Journal) -> None:
+    mint(bundle, "{")
+    assert journal.since(0, 0)[-1].reason == "The body is not JSON in UTF-8"
 
 
 def test_a_record_that_comes_after_the_answer_is_shown_by_itself() -> None:

@@ -101,11 +101,19 @@ def test_a_taken_port_is_one_line() -> None:
     assert re.fullmatch(r"local: cannot listen on 127\.0\.0\.1:\d+: Address already in use; .*\n", errors)
 
 
-def test_a_host_that_is_no_name_of_this_machine_is_one_line() -> None:
-    with start(HOST="x86_64-conda-linux-gnu") as process:
+@pytest.mark.parametrize("host", ["x86_64-conda-linux-gnu", "192.0.2.1"])  # 192.0.2.0/24 is nobody's (RFC 5737)
+def test_a_host_that_is_no_name_or_address_of_this_machine_is_one_line(host: str) -> None:
+    with start(HOST=host) as process:
         _, errors = process.communicate(timeout=20)
     assert process.returncode == 1
-    assert re.fullmatch(r"local: HOST=x86_64-conda-linux-gnu is no name or address of this machine; .*\n", errors)
+    assert re.fullmatch(rf"local: HOST={host} is no name or address of this machine; .*\n", errors)
+
+
+def test_an_aws_endpoint_without_a_scheme_is_one_line() -> None:
+    with start(AWS_ENDPOINT_URL="localhost:4566") as process:
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert re.fullmatch(r"local: AWS_ENDPOINT_URL=localhost:4566 must start with http:// or https://; .*\n", errors)
 
 
 def test_a_dead_aws_endpoint_is_one_line() -> None:
